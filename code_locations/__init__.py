@@ -1,0 +1,1 @@
+"""Dagster's side of Sheaf: thin assets that call the library, sensors that decide when, launchers that run jobs."""

@@ -1,0 +1,160 @@
+"""Jobs as containers on one Docker Engine: by socket, TLS, or through Portainer (``X-API-Key``)."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import docker
+import requests
+from docker.errors import APIError, DockerException, ImageNotFound, NotFound
+
+from code_locations.common.launchers.base import JobEnd, JobLog, JobSpec
+from sheaf.errors import BadInput, TemporaryFault
+from sheaf.settings import Settings
+
+JOB_USER = 10001
+SECRETS_FOLDER = "/run/sheaf"
+SECRETS_NAME = "secrets.env"
+GRACE_SECONDS = 20
+API_VERSION = "1.41"  # Debian 12's engine; later ones still speak it
+PIDS_LIMIT = 256
+
+
+class DockerLauncher:
+    """Creates, follows and removes one container a job; nothing of it stays, whatever happens."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def run(self, spec: JobSpec, log: JobLog) -> JobEnd:
+        """Run to the end or the deadline; raises ``TemporaryFault`` when the engine is gone."""
+        with self._engine() as engine:
+            container = self._create(engine, spec)
+            try:
+                container.put_archive(SECRETS_FOLDER, _secrets_archive(self._settings))
+                container.start()
+                follower = threading.Thread(target=_follow, args=(container, log), daemon=True)
+                follower.start()
+                end = self._wait(container, spec)
+                follower.join(timeout=GRACE_SECONDS)
+                return end
+            finally:
+                _remove(container)
+
+    def reap(self, is_over: Callable[[str], bool]) -> list[str]:
+        """Remove the containers of runs that are over, or that nobody knows: a killed worker leaves one."""
+        removed = []
+        with self._engine() as engine:
+            for container in engine.containers.list(all=True, filters={"label": "sheaf.job_id"}):
+                if is_over(container.labels.get("dagster/run_id", "")):
+                    _remove(container)
+                    removed.append(str(container.name))
+        return removed
+
+    @contextmanager
+    def _engine(self) -> Iterator[Any]:
+        url = self._settings.docker_url or "unix:///var/run/docker.sock"
+        # With a version given, the client asks nothing before the header is in place.
+        engine = docker.DockerClient(base_url=url, version=API_VERSION, timeout=60)
+        if key := self._settings.portainer_apikey.get_secret_value():
+            engine.api.headers["X-API-Key"] = key
+        try:
+            yield engine
+        except (requests.ConnectionError, requests.Timeout) as error:
+            raise TemporaryFault(
+                f"the Docker Engine at {url} does not answer: {error}. Start it, or set GLEANERIO_DOCKER_URL."
+            ) from error
+        except DockerException as error:
+            raise BadInput(f"the Docker Engine refused: {error}") from error
+        finally:
+            engine.close()
+
+    def _create(self, engine: Any, spec: JobSpec) -> Any:
+        settings, secrets = self._settings, self._settings.secret_names()
+        environment = {name: value for name, value in settings.environment().items() if name not in secrets}
+        environment["GLEANERIO_SECRETS_FILE"] = f"{SECRETS_FOLDER}/{SECRETS_NAME}"
+        name = f"sheaf-{spec.job_id}"
+        try:
+            _remove(engine.containers.get(name))
+        except NotFound:
+            pass
+        try:
+            return engine.containers.create(
+                settings.job_image,
+                command=spec.command,
+                name=name,
+                labels=spec.labels,
+                environment=environment,
+                user=str(JOB_USER),
+                init=True,
+                network=settings.job_network or None,
+                mem_limit=f"{settings.job_memory_mb}m",
+                memswap_limit=f"{settings.job_memory_mb}m",
+                nano_cpus=int(settings.job_cpus * 1e9),
+                pids_limit=PIDS_LIMIT,
+                cap_drop=["ALL"],
+                security_opt=["no-new-privileges"],
+                log_config={"type": "json-file", "config": {"max-size": "50m", "max-file": "1"}},
+            )
+        except ImageNotFound as error:
+            raise BadInput(
+                f"the engine has no image {settings.job_image}. Build it with 'make image', or set GLEANERIO_JOB_IMAGE."
+            ) from error
+
+    def _wait(self, container: Any, spec: JobSpec) -> JobEnd:
+        deadline = time.monotonic() + spec.deadline_seconds
+        while True:
+            container.reload()
+            state = container.attrs["State"]
+            if state["Status"] not in ("running", "created", "restarting", "paused"):
+                break
+            if time.monotonic() > deadline:
+                container.stop(timeout=GRACE_SECONDS)
+                return JobEnd(None, "deadline", f"the job ran for {spec.deadline_seconds} s")
+            time.sleep(0.3)
+        if state.get("OOMKilled"):
+            limit = self._settings.job_memory_mb
+            return JobEnd(state["ExitCode"], "out_of_memory", f"the job needed more than {limit} MB")
+        return JobEnd(int(state["ExitCode"]), "exited", str(state.get("Error") or ""))
+
+
+def _follow(container: Any, log: JobLog) -> None:
+    try:
+        log.feed_all(container.logs(stream=True, follow=True, stdout=True, stderr=True))
+    except (requests.RequestException, APIError) as error:
+        log.feed(f"WARNING the engine stopped sending the log: {error}\n".encode())
+
+
+def _remove(container: Any) -> None:
+    """Stop with a grace, then remove by force; a container that is gone already is fine."""
+    try:
+        container.stop(timeout=GRACE_SECONDS)
+    except (NotFound, APIError):
+        pass
+    try:
+        container.remove(force=True, v=True)
+    except NotFound:
+        pass
+
+
+def _secrets_archive(settings: Settings) -> bytes:
+    """A tar with one file only the job's user reads: unlike the environment, it does not show in ``inspect``."""
+    values, names = settings.environment(), settings.secret_names()
+    text = "".join(f"{name}={_quoted(values[name])}\n" for name in sorted(names) if values.get(name)).encode()
+    entry = tarfile.TarInfo(SECRETS_NAME)
+    entry.size, entry.mode, entry.uid, entry.gid = len(text), 0o400, JOB_USER, JOB_USER
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        archive.addfile(entry, io.BytesIO(text))
+    return buffer.getvalue()
+
+
+def _quoted(value: str) -> str:
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"

@@ -1,0 +1,67 @@
+"""A source's harvest and its object view."""
+
+from typing import Any
+
+import dagster as dg
+
+from code_locations.common.jobs import JOB_RETRY, run_job
+from code_locations.common.partitions import sources
+from code_locations.common.platform import Platform
+from code_locations.ingest.harvest.findings import harvest_checks, harvest_metadata
+from code_locations.ingest.sources.assets import sources_config
+from sheaf.harvest.manifest import latest_harvest
+from sheaf.harvest.objects import reconcile_objects
+
+CHECKS = [
+    dg.AssetCheckSpec("found_documents", asset="summoned", blocking=True, description="The harvest found documents."),
+    dg.AssetCheckSpec("pages_without_loss", asset="summoned", description="No page failed or held broken JSON-LD."),
+    dg.AssetCheckSpec("nothing_waits_for_a_person", asset="summoned", description="Not more pages went than allowed."),
+]
+
+
+@dg.asset(
+    group_name="harvest",
+    kinds={"jsonld", "parquet"},
+    partitions_def=sources,
+    deps=[sources_config],
+    retry_policy=JOB_RETRY,
+    check_specs=CHECKS,
+)
+def summoned(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult[Any]:
+    """All pages of the source, visited: a manifest with a row a page, and parts with the documents' text.
+
+    Unchanged documents are carried over, a page that fails keeps its last good copy, and a page that left the
+    sitemap goes only after a complete harvest. The report below says which pages were lost, and why.
+    """
+    _, source, sha = platform.source(context.partition_key)
+    result = run_job(context, platform, "summon", "--config-sha", sha)
+    harvest = latest_harvest(platform.store, source.name)
+    if harvest is None or harvest.harvest_id != result.harvest_id:
+        raise dg.Failure(f"harvest {result.harvest_id} of {source.name} is not in the store", allow_retries=False)
+    return dg.MaterializeResult(
+        metadata=harvest_metadata(platform.store, harvest),
+        check_results=harvest_checks(harvest),
+        data_version=dg.DataVersion(harvest.harvest_id),
+        tags={"sheaf/harvest_id": harvest.harvest_id},
+    )
+
+
+@dg.asset(group_name="harvest", kinds={"s3", "jsonld"}, partitions_def=sources, deps=[summoned])
+def summoned_objects(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult[Any]:
+    """`summoned/<source>/<id>.jsonld`, a view of the harvest for older tools and people's links.
+
+    New and changed objects are written, gone ones deleted, nothing else is touched.
+    `summoner.objects: false` in the config switches it off.
+    """
+    project, source, _ = platform.source(context.partition_key)
+    if not project.summoner.objects:
+        return dg.MaterializeResult(metadata={"switched_on": False})
+    done = reconcile_objects(platform.store, source.name)
+    return dg.MaterializeResult(
+        metadata={
+            "written": done.written,
+            "deleted": done.deleted,
+            "unchanged": done.unchanged,
+            "seconds": done.seconds,
+        }
+    )

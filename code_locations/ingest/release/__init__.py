@@ -1,0 +1,1 @@
+"""A harvest in, a checked release out; the pointer moves last, and only when the checks pass."""

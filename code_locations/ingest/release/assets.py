@@ -1,0 +1,76 @@
+"""A source's release, its summary, and the pointer to what is published."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+
+from code_locations.common.jobs import JOB_RETRY, run_job
+from code_locations.common.partitions import sources
+from code_locations.common.platform import Platform
+from code_locations.ingest.harvest.assets import summoned
+from code_locations.ingest.release.findings import check_results, check_specs, release_metadata, summary_metadata
+from sheaf.errors import CheckFailed
+from sheaf.harvest.manifest import latest_harvest
+from sheaf.release import publish_release, read_release
+
+RELEASE = dg.AssetSpec(
+    "release",
+    group_name="release",
+    kinds={"rdf"},
+    deps=[summoned],
+    partitions_def=sources,
+    description="The harvest as sorted N-Quads with provenance and catalogue, in the archive under its release id. "
+    "Equal documents give equal bytes. `release.json` says what is in it and what was left out, with reasons.",
+)
+SUMMARY = dg.AssetSpec(
+    "release_summary",
+    group_name="release",
+    kinds={"rdf"},
+    deps=[summoned],
+    partitions_def=sources,
+    description="The flat view that search pages query, one row a dataset, made in the same pass as the release.",
+)
+
+
+@dg.multi_asset(specs=[RELEASE, SUMMARY], check_specs=check_specs(RELEASE.key), retry_policy=JOB_RETRY)
+def release_and_summary(
+    context: dg.AssetExecutionContext, platform: Platform
+) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
+    """Runs the release job on the source's newest harvest."""
+    _, source, sha = platform.source(context.partition_key)
+    harvest = latest_harvest(platform.store, source.name)
+    if harvest is None:
+        raise dg.Failure(f"{source.name} has no finished harvest: materialize 'summoned' first", allow_retries=False)
+    result = run_job(context, platform, "release", "--config-sha", sha, "--harvest-id", harvest.harvest_id)
+    record = read_release(platform.store, source.name, result.release_id)
+    yield dg.MaterializeResult(
+        asset_key=RELEASE.key, metadata=release_metadata(record), data_version=dg.DataVersion(record.release_id)
+    )
+    yield dg.MaterializeResult(
+        asset_key=SUMMARY.key, metadata=summary_metadata(record), data_version=dg.DataVersion(record.release_id)
+    )
+    yield from check_results(record, RELEASE.key)
+
+
+@dg.asset(group_name="release", kinds={"s3", "rdf"}, partitions_def=sources, deps=[RELEASE.key, SUMMARY.key])
+def published_release(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult[Any]:
+    """`graphs/latest/<source>_release.nq` and its neighbours: what tenants load and people download.
+
+    The pointer `graphs/latest/<source>_release.json` is written last. A release that is published already moves nothing.
+    """
+    newest = context.instance.get_latest_data_version_record(RELEASE.key, partition_key=context.partition_key)
+    release_id = release_id_of(newest)
+    try:
+        done = publish_release(platform.store, context.partition_key, release_id)
+    except CheckFailed as failed:
+        raise dg.Failure(str(failed), allow_retries=False) from failed
+    return dg.MaterializeResult(
+        metadata={
+            "moved": int(done.moved),
+            "documents": done.record.documents,
+            "quads": done.record.quads,
+            "release_id": release_id,
+        },
+        data_version=dg.DataVersion(release_id),
+    )

@@ -1,0 +1,1 @@
+"""Published releases in, each tenant's namespaces out: reconciled, never appended to."""

@@ -1,0 +1,54 @@
+"""What the Dagster UI shows of a tenant's namespace."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import dagster as dg
+
+from sheaf.graph import TenantResult
+
+EQUALS = "equals_the_releases"
+COMPLETE = "has_all_its_sources"
+TENANT_CHECKS = {
+    asset: [
+        dg.AssetCheckSpec(EQUALS, asset=asset, description="The store's counts are those of the published releases."),
+        dg.AssetCheckSpec(COMPLETE, asset=asset, description="Every source of the tenant has a published release."),
+    ]
+    for asset in ("tenant_graph", "tenant_summary")
+}
+
+
+def tenant_result(asset: str, done: TenantResult) -> dg.MaterializeResult[Any]:
+    """Counts of graphs and triples, what was written, and the two checks."""
+    rows = "\n".join(f"| {name} | {release} |" for name, release in sorted(done.sources.items()))
+    return dg.MaterializeResult(
+        metadata={
+            "graphs": done.graphs_total,
+            "triples": done.triples,
+            "graphs_added": done.graphs_added,
+            "graphs_changed": done.graphs_changed,
+            "graphs_removed": done.graphs_removed,
+            "batches": done.batches,
+            "seconds": done.seconds,
+            "sources": len(done.sources),
+            "releases": dg.MetadataValue.md(f"| source | release |\n|---|---|\n{rows}" if rows else "none"),
+        },
+        check_results=[
+            dg.AssetCheckResult(
+                asset_key=dg.AssetKey(asset),
+                check_name=EQUALS,
+                passed=not done.problems,
+                description="; ".join(done.problems) or None,
+                metadata={"problems": len(done.problems)},
+            ),
+            dg.AssetCheckResult(
+                asset_key=dg.AssetKey(asset),
+                check_name=COMPLETE,
+                passed=not done.waiting,
+                severity=dg.AssetCheckSeverity.WARN,
+                description=f"waiting for a release of {', '.join(done.waiting)}" if done.waiting else None,
+                metadata={"waiting": len(done.waiting)},
+            ),
+        ],
+    )
