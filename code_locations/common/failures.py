@@ -27,7 +27,10 @@ def slack_on_run_failure(context: dg.RunFailureSensorContext, platform: Platform
     failure = Failure(
         subject=f"{key or run.job_name} ({settings.project})",
         step=step or run.job_name,
-        reason=said or (error.error_display_string if error else "") or context.failure_event.message or "no reason was given",
+        reason=said
+        or (error.error_display_string if error else "")
+        or context.failure_event.message
+        or "no reason was given",
         last_good=f"release {good.release_id}, {good.documents} documents" if good else "",
         link=f"{settings.dagster_url}/runs/{run.run_id}",
     )

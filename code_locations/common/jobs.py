@@ -16,7 +16,9 @@ JOB_RETRY = dg.RetryPolicy(max_retries=2, delay=20, backoff=dg.Backoff.EXPONENTI
 def run_job(context: dg.AssetExecutionContext, platform: Platform, job: str, *arguments: str) -> JobResult:
     """Run one job for this run's source; ``dg.Failure`` with reason, exit code and the log's end unless it is done."""
     settings = platform.settings
-    spec = JobSpec(job, context.partition_key, context.run_id, context.retry_number, arguments, settings.job_timeout_seconds)
+    spec = JobSpec(
+        job, context.partition_key, context.run_id, context.retry_number, arguments, settings.job_timeout_seconds
+    )
     log = JobLog(lambda line: _show(context, line))
     key = layout.job_log(spec.source, job, log.started, settings.log_prefix)
     try:
@@ -47,7 +49,7 @@ def _failure(spec: JobSpec, end: JobEnd, result: JobResult | None, log: JobLog, 
         text = f"{end.detail}. {fixes.get(end.end, '')}".strip()
     else:
         text = f"the {spec.job} job of {spec.source} ended with exit code {end.exit_code}; its last lines are below"
-    metadata: dict[str, dg.MetadataValue] = {  # type: ignore[type-arg]
+    metadata: dict[str, dg.MetadataValue] = {
         "sheaf/reason": dg.MetadataValue.text(result.reason if result and result.reason else end.end),
         "sheaf/exit_code": dg.MetadataValue.int(-1 if end.exit_code is None else end.exit_code),
         "sheaf/log": dg.MetadataValue.path(key),

@@ -27,7 +27,9 @@ def look_at_upload(
     """One tick. ``depends_on``: what the verdict rests on besides the file; when it moves, the file is read again."""
     upload, key = platform.upload(kind), platform.upload_key(kind)
     if upload is None:
-        return dg.SensorResult(skip_reason=f"nothing at {key} in bucket {platform.settings.minio_bucket} yet: upload it")
+        return dg.SensorResult(
+            skip_reason=f"nothing at {key} in bucket {platform.settings.minio_bucket} yet: upload it"
+        )
     seen = cursor_of(context)
     state = {"etag": upload.etag, "depends_on": depends_on}
     again = 0
@@ -42,7 +44,7 @@ def look_at_upload(
     try:
         loaded = validate(platform.store.get(key))
     except ConfigRefused as refused:
-        context.log.error(str(refused))
+        context.log.warning(str(refused))
         return dg.SensorResult(
             skip_reason=str(refused),
             cursor=json.dumps({**state, "refused": str(refused)}),

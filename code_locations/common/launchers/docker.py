@@ -7,7 +7,7 @@ import tarfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import docker
@@ -80,10 +80,8 @@ class DockerLauncher:
         environment = {name: value for name, value in settings.environment().items() if name not in secrets}
         environment["GLEANERIO_SECRETS_FILE"] = f"{SECRETS_FOLDER}/{SECRETS_NAME}"
         name = f"sheaf-{spec.job_id}"
-        try:
+        with suppress(NotFound):
             _remove(engine.containers.get(name))
-        except NotFound:
-            pass
         try:
             return engine.containers.create(
                 settings.job_image,
@@ -133,14 +131,10 @@ def _follow(container: Any, log: JobLog) -> None:
 
 def _remove(container: Any) -> None:
     """Stop with a grace, then remove by force; a container that is gone already is fine."""
-    try:
+    with suppress(NotFound, APIError):
         container.stop(timeout=GRACE_SECONDS)
-    except (NotFound, APIError):
-        pass
-    try:
+    with suppress(NotFound):
         container.remove(force=True, v=True)
-    except NotFound:
-        pass
 
 
 def _secrets_archive(settings: Settings) -> bytes:

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from code_locations.common.launchers.base import JobEnd, JobLog, JobSpec
 from sheaf.settings import Settings, process_environment
@@ -21,13 +21,14 @@ PR_SET_PDEATHSIG = 1
 class ProcessLauncher:
     """Runs ``python -m sheaf.cli job ...`` in a process group of its own, with a scrubbed environment."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, program: Sequence[str] = (sys.executable, "-m", "sheaf.cli")) -> None:
         self._settings = settings
+        self._program = tuple(program)
 
     def run(self, spec: JobSpec, log: JobLog) -> JobEnd:
         """Run to the end or the deadline; a cancelled run takes its whole group along."""
         process = subprocess.Popen(
-            [sys.executable, "-m", "sheaf.cli", *spec.command],
+            [*self._program, *spec.command],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -49,6 +50,7 @@ class ProcessLauncher:
 
     def reap(self, is_over: Callable[[str], bool]) -> list[str]:
         """Nothing to do: a child asks the kernel to be ended with its parent."""
+        del is_over
         return []
 
     @staticmethod

@@ -3,6 +3,7 @@
 from typing import Any
 
 import dagster as dg
+from sheaf.harvest.objects import reconcile_objects
 
 from code_locations.common.jobs import JOB_RETRY, run_job
 from code_locations.common.partitions import sources
@@ -10,7 +11,6 @@ from code_locations.common.platform import Platform
 from code_locations.ingest.harvest.findings import harvest_checks, harvest_metadata
 from code_locations.ingest.sources.assets import sources_config
 from sheaf.harvest.manifest import latest_harvest
-from sheaf.harvest.objects import reconcile_objects
 
 CHECKS = [
     dg.AssetCheckSpec("found_documents", asset="summoned", blocking=True, description="The harvest found documents."),

@@ -57,10 +57,9 @@ def release_and_summary(
 def published_release(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult[Any]:
     """`graphs/latest/<source>_release.nq` and its neighbours: what tenants load and people download.
 
-    The pointer `graphs/latest/<source>_release.json` is written last. A release that is published already moves nothing.
+    The pointer `graphs/latest/<source>_release.json` is written last. A release that is published moves nothing.
     """
-    newest = context.instance.get_latest_data_version_record(RELEASE.key, partition_key=context.partition_key)
-    release_id = release_id_of(newest)
+    release_id = newest_release_id(context)
     try:
         done = publish_release(platform.store, context.partition_key, release_id)
     except CheckFailed as failed:
@@ -74,3 +73,13 @@ def published_release(context: dg.AssetExecutionContext, platform: Platform) -> 
         },
         data_version=dg.DataVersion(release_id),
     )
+
+
+def newest_release_id(context: dg.AssetExecutionContext) -> str:
+    """The release that was made last for this run's source, by Dagster's own record."""
+    wanted = dg.AssetRecordsFilter(asset_key=RELEASE.key, asset_partitions=[context.partition_key])
+    records = context.instance.fetch_materializations(wanted, limit=1).records
+    made = records[0].asset_materialization if records else None
+    if made is None:
+        raise dg.Failure(f"{context.partition_key} has no release: materialize 'release' first", allow_retries=False)
+    return str(made.metadata["release_id"].value)

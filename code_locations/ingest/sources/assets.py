@@ -12,7 +12,9 @@ from sheaf.config import ConfigRefused, accept_sources
 @dg.asset(
     group_name="configs",
     kinds={"s3", "yaml"},
-    check_specs=[dg.AssetCheckSpec(VALID, asset="sources_config", description="The uploaded file can be put in force.")],
+    check_specs=[
+        dg.AssetCheckSpec(VALID, asset="sources_config", description="The uploaded file can be put in force.")
+    ],
     retry_policy=dg.RetryPolicy(max_retries=2, delay=5),
 )
 def sources_config(platform: Platform) -> dg.MaterializeResult[Any]:

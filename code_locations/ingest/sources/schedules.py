@@ -40,7 +40,9 @@ def due_slot(cron: str, zone: str, name: str, now: datetime) -> datetime | None:
     default_status=dg.DefaultScheduleStatus.RUNNING,
     execution_timezone="UTC",
 )
-def sources_schedule(context: dg.ScheduleEvaluationContext, platform: Platform) -> Iterator[dg.RunRequest | dg.SkipReason]:
+def sources_schedule(
+    context: dg.ScheduleEvaluationContext, platform: Platform
+) -> Iterator[dg.RunRequest | dg.SkipReason]:
     """Every quarter of an hour asks for the sources whose own cron (or the default one) fell due."""
     found = platform.project()
     if found is None:

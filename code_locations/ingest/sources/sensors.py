@@ -20,7 +20,7 @@ MOST_RUNS_A_TICK = 100
 
 @dg.sensor(job=sources_config_updated_job, default_status=dg.DefaultSensorStatus.RUNNING, minimum_interval_seconds=5)
 def s3_config_source_sensor(context: dg.SensorEvaluationContext, platform: Platform) -> dg.SensorResult:
-    """Sees a new `gleanerconfig.yaml` in S3; a bad one is refused here, with file, line and fix, and changes nothing."""
+    """Sees a new `gleanerconfig.yaml` in S3. A bad one is refused with file, line and fix, and changes nothing."""
     name = platform.settings.sources_filename
     return look_at_upload(context, platform, "sources", sources_config.key, lambda text: load_sources(text, name))
 
@@ -68,5 +68,3 @@ def sources_sensor(context: dg.SensorEvaluationContext, platform: Platform) -> d
         dynamic_partitions_requests=[sources.build_add_request(sorted(active))],
         cursor=json.dumps(new_cursor),
     )
-
-

@@ -19,7 +19,9 @@ FROM_ALL_SOURCES = dg.AssetDep(published_release, partition_mapping=dg.AllPartit
 @dg.asset(
     group_name="configs",
     kinds={"s3", "yaml"},
-    check_specs=[dg.AssetCheckSpec(VALID, asset="tenants_config", description="The uploaded file can be put in force.")],
+    check_specs=[
+        dg.AssetCheckSpec(VALID, asset="tenants_config", description="The uploaded file can be put in force.")
+    ],
     retry_policy=dg.RetryPolicy(max_retries=2, delay=5),
 )
 def tenants_config(platform: Platform) -> dg.MaterializeResult[Any]:

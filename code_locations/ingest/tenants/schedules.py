@@ -24,4 +24,6 @@ def tenants_nightly_schedule(
         return
     night = f"{context.scheduled_execution_time:%Y%m%d}"
     for tenant in found[0].tenant:
-        yield dg.RunRequest(partition_key=tenant.community, run_key=f"{tenant.community}:{night}", tags={"sheaf/cause": "nightly"})
+        yield dg.RunRequest(
+            partition_key=tenant.community, run_key=f"{tenant.community}:{night}", tags={"sheaf/cause": "nightly"}
+        )

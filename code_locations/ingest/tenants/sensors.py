@@ -55,7 +55,9 @@ def tenant_names_sensor(context: dg.SensorEvaluationContext, platform: Platform)
     generation = int(cursor.get("generation", 0)) + 1
     return dg.SensorResult(
         run_requests=[
-            dg.RunRequest(partition_key=name, run_key=f"{name}:{prints[name]}:{generation}", tags={"sheaf/cause": "config"})
+            dg.RunRequest(
+                partition_key=name, run_key=f"{name}:{prints[name]}:{generation}", tags={"sheaf/cause": "config"}
+            )
             for name in due
         ],
         dynamic_partitions_requests=[tenants.build_add_request(sorted(prints))],
@@ -63,7 +65,9 @@ def tenant_names_sensor(context: dg.SensorEvaluationContext, platform: Platform)
     )
 
 
-def tenants_concerned(changed: Iterable[str], members: Mapping[str, Sequence[str]], waiting: Iterable[str]) -> list[str]:
+def tenants_concerned(
+    changed: Iterable[str], members: Mapping[str, Sequence[str]], waiting: Iterable[str]
+) -> list[str]:
     """Tenants with a changed source, less those whose run still waits in the queue: it will read the newest anyway."""
     changed, waiting = set(changed), set(waiting)
     return sorted(name for name, names in members.items() if name not in waiting and changed & set(names))
