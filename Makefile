@@ -57,7 +57,7 @@ bench: install
 
 # the generated pages of docs/
 docs: install
-	@$(RUN)/python -m sheaf.reports.docs
+	@$(RUN)/python docs/generate.py
 
 # what can be made again
 clean:

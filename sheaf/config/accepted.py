@@ -35,14 +35,14 @@ def check_tenants(store: ObjectStore, text: bytes, settings: Settings) -> Loaded
 
 def sources_in_force(store: ObjectStore, settings: Settings, sha256: str | None = None) -> tuple[ProjectConfig, str]:
     """The sources in force (or the accepted version ``sha256``) and their sha256; ``NotFound`` when there are none."""
-    sha = sha256 or _sha_in_force(store, "sources", settings)
+    sha = sha256 or sha_in_force(store, "sources", settings)
     text = store.get(layout.config_history(sha, settings.config_path))
     return load_sources(text, settings.sources_filename).config, sha
 
 
 def tenants_in_force(store: ObjectStore, settings: Settings) -> tuple[TenantsConfig, str]:
     """The tenants in force and their sha256; ``NotFound`` when there are none."""
-    sha = _sha_in_force(store, "tenants", settings)
+    sha = sha_in_force(store, "tenants", settings)
     text = store.get(layout.config_history(sha, settings.config_path))
     return load_tenants(text, None, settings.tenant_filename).config, sha
 
@@ -67,7 +67,8 @@ def _known_sources(store: ObjectStore, settings: Settings) -> list[str] | None:
     return [source.name for source in project.sources]
 
 
-def _sha_in_force(store: ObjectStore, kind: str, settings: Settings) -> str:
+def sha_in_force(store: ObjectStore, kind: str, settings: Settings) -> str:
+    """The sha256 of the ``sources`` or ``tenants`` in force; ``NotFound`` when there are none."""
     key = layout.accepted_config(kind, settings.config_path)
     try:
         return str(json.loads(store.get(key))["sha256"])

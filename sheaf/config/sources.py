@@ -64,24 +64,28 @@ class Thresholds(Model):
 class Source(Model):
     """One source: a repository that publishes JSON-LD. ``name`` is partition key, S3 and URN segment."""
 
-    name: str
-    propername: Text = ""
-    sourcetype: Annotated[SourceType, BeforeValidator(_lower)] = "sitemap"
-    active: Flag = True
-    url: str
-    domain: Text = ""
-    pid: Text = ""
-    logo: Text = ""
-    headless: Flag = False
+    name: str = Field(description="partition key, S3 path segment and URN segment: a-z, 0-9, _ and -; unique")
+    propername: Text = Field("", description="name for people")
+    sourcetype: Annotated[SourceType, BeforeValidator(_lower)] = Field("sitemap", description="how its pages are found")
+    active: Flag = Field(True, description="false: not harvested")
+    url: str = Field(description="sitemap, robots.txt, sitegraph, API template with one %d, or Drive folder")
+    domain: Text = Field("", description="where robots.txt is looked up; empty: scheme and host of url")
+    pid: Text = Field("", description="persistent identifier of the organization")
+    logo: Text = Field("", description="picture for portals")
+    headless: Flag = Field(False, description="render every page with a browser")
     headlesswait: float = Field(0, description="seconds; negative: never fall back to rendering")
     delay: int = Field(0, ge=0, description="milliseconds between requests to this host")
-    identifiertype: Annotated[str, BeforeValidator(_lower)] = "identifiersha"
-    identifierpath: Text = ""
+    identifiertype: Annotated[str, BeforeValidator(_lower)] = Field(
+        "identifiersha", description="identifiersha, identifierstring, normalizedjsonsha or filesha"
+    )
+    identifierpath: Text = Field("", description="JSONPaths, separated by commas; the last listed is tried first")
     apipagelimit: int = Field(0, ge=0, description="pages of an api source; 0: until it ends")
-    fixcontextoption: Annotated[int, BeforeValidator(_fix_option)] = Field(0, ge=0, le=4)
-    acceptcontenttype: str = "application/ld+json, text/html"
-    jsonprofile: Text = ""
-    credentialsfile: Text = ""
+    fixcontextoption: Annotated[int, BeforeValidator(_fix_option)] = Field(
+        0, ge=0, le=4, description="0 strict, 1 https, 2 http, 3 standardizedHttps, 4 standardizedHttp"
+    )
+    acceptcontenttype: str = Field("application/ld+json, text/html", description="the Accept header")
+    jsonprofile: Text = Field("", description="read by older tools only")
+    credentialsfile: Text = Field("", description="service account of a googledrive source")
     schedule: Text = Field("", description="cron of this source; empty: the default schedule")
     timezone: Text = Field("", description="time zone of the schedule; empty: the default one")
 
@@ -90,17 +94,17 @@ class Source(Model):
     contact: Text = Field("", description="mail or URL that the User-Agent names")
     crawl_delay_cap: float = Field(5.0, ge=0, description="seconds; a longer Crawl-delay is cut to this")
     threads: int = Field(0, ge=0, le=64, description="requests at once; 0: the summoner's threads")
-    verify_tls: Flag = True
+    verify_tls: Flag = Field(True, description="false: take any certificate; the harvest says so")
     allow_private: Flag = Field(False, description="pages may live on private addresses")
     trust_lastmod: Flag = Field(False, description="a page whose sitemap lastmod did not move is not fetched")
-    max_urls: int = Field(5_000_000, ge=1)
-    max_page_bytes: int = Field(32 * 1024 * 1024, ge=1_000)
+    max_urls: int = Field(5_000_000, ge=1, description="pages at most")
+    max_page_bytes: int = Field(32 * 1024 * 1024, ge=1_000, description="bytes of a page at most, unpacked")
     page_timeout: float = Field(60.0, gt=0, description="seconds for one page, redirects included")
     retries: int = Field(2, ge=0, le=10, description="further attempts after a temporary fault")
     repair: Flag = Field(True, description="mend broken JSON where the meaning is plain, and say so")
     shrink_limit: float = Field(0.5, ge=0, le=1, description="share of pages that may go at once")
-    breaker: Breaker = Breaker()
-    thresholds: Thresholds = Thresholds()
+    breaker: Breaker = Field(Breaker(), description="when the source counts as down")
+    thresholds: Thresholds = Field(Thresholds(), description="what a release must keep")
 
     @field_validator("name")
     @classmethod
@@ -167,7 +171,7 @@ class Source(Model):
 class ContextSettings(Model):
     """``context``: whether fix-ups are made."""
 
-    cache: Flag = True
+    cache: Flag = Field(True, description="keep remote contexts in the bucket")
     strict: Flag = Field(False, description="true switches the context fix-ups off")
 
 
@@ -181,11 +185,13 @@ class ContextMap(Model):
 class SummonerSettings(Model):
     """``summoner``: how harvests are made, for all sources."""
 
-    mode: Annotated[Literal["full", "diff"], BeforeValidator(_lower)] = "diff"
+    mode: Annotated[Literal["full", "diff"], BeforeValidator(_lower)] = Field(
+        "diff", description="full asks for every page; diff asks conditionally"
+    )
     threads: int = Field(5, ge=1, le=64, description="requests at once for one source")
     delay: int = Field(0, ge=0, description="milliseconds between requests to a host")
-    headless: Text = ""
-    after: Text = ""
+    headless: Text = Field("", description="DevTools URL of a browser; the environment wins")
+    after: Text = Field("", description="read by older tools only")
     objects: Flag = Field(True, description="keep the object view summoned/<source>/")
     provobjects: Flag = Field(False, description="write prov/<source>/<id>.jsonld too")
 
