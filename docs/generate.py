@@ -56,8 +56,8 @@ def settings_page() -> str:
         "# Settings",
         "",
         MADE,
-        "One typed object reads the environment; these are its variables. Secrets may also stand in a file of "
-        "`NAME=value` lines that `GLEANERIO_SECRETS_FILE` names. The embedded stack sets addresses and keys itself.",
+        "One typed object reads the environment; these are its variables. Secrets may also stand in a file of\n"
+        + "`NAME=value` lines that `GLEANERIO_SECRETS_FILE` names. The embedded stack sets addresses and keys itself.",
         "",
         "| variable | default | values | meaning |",
         "|---|---|---|---|",
@@ -74,8 +74,8 @@ def configs_page() -> str:
         "# The configs",
         "",
         MADE,
-        "Two files, uploaded to `scheduler/configs/` in the bucket. Keys are case-insensitive, an empty value means the "
-        "default, and an unknown key is kept and warned about. `sheaf config check` says what is wrong, with line and fix.",
+        "Two files, uploaded to `scheduler/configs/` in the bucket. Keys are case-insensitive, an empty value means\n"
+        + "the default, an unknown key is kept and warned about. `sheaf config check` says what is wrong, and the fix.",
         "",
         "## gleanerconfig.yaml: `sources`, a list",
         "",
@@ -115,8 +115,8 @@ def manifest_page() -> str:
         "# The manifest",
         "",
         MADE,
-        "`harvests/<source>/<harvest_id>/manifest.parquet` holds a row for each document of each page, and one for each "
-        "page without any. Every report is computed from it. `part-NNNNN.parquet` beside it hold the texts.",
+        "`harvests/<source>/<harvest_id>/manifest.parquet` holds a row for each document of each page, and one for\n"
+        + "each page without any. Every report is computed from it. `part-NNNNN.parquet` beside it hold the texts.",
         "",
         "| column | type | meaning |",
         "|---|---|---|",

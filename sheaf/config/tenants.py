@@ -19,8 +19,8 @@ ALL = "all"
 class TenantGraph(Model):
     """The two namespaces of a tenant in the triplestore."""
 
-    main_namespace: str
-    summary_namespace: str
+    main_namespace: str = Field(description="holds the documents' graphs")
+    summary_namespace: str = Field(description="holds the flat view for search pages")
 
     @field_validator("main_namespace", "summary_namespace")
     @classmethod
@@ -33,18 +33,18 @@ class TenantGraph(Model):
 class Tenant(Model):
     """One community; ``community`` is its partition key."""
 
-    community: str
-    hostname: Text = ""
-    name: Text = ""
-    description: Text = ""
-    url: Text = ""
-    logo: Text = ""
-    graph: TenantGraph
+    community: str = Field(description="partition key: a-z, 0-9, _ and -; unique")
+    hostname: Text = Field("", description="of its portal")
+    name: Text = Field("", description="for people")
+    description: Text = Field("", description="for people")
+    url: Text = Field("", description="the community's own site")
+    logo: Text = Field("", description="picture for its portal")
+    graph: TenantGraph = Field(description="its namespaces in the triplestore; never shared")
     sources: Annotated[tuple[str, ...], BeforeValidator(lambda v: [v] if isinstance(v, str) else v)] = Field(
-        min_length=1
+        min_length=1, description="names, or all"
     )
-    exclude: tuple[str, ...] = ()
-    visibility: Literal["public", "private"] = "public"
+    exclude: tuple[str, ...] = Field((), description="names that are left out of all")
+    visibility: Literal["public", "private"] = Field("public", description="who may read its namespaces")
 
     @field_validator("community")
     @classmethod
