@@ -14,7 +14,7 @@ from sheaf.jobs.results import BAD_INPUT, FAILED, TRY_AGAIN
 COMMANDS = {
     "config": ("sheaf.cli.config", "config", "check and upload gleanerconfig.yaml and tenant.yaml"),
     "demo": ("sheaf.cli.demo", "demo", "the whole way on this machine, on a site of our own"),
-    "demo-site": ("sheaf.cli.demo", "demo_site", "serve the scripted demo site"),
+    "demo-site": ("sheaf.demo.site", "main", "serve the scripted demo site"),
     "down": ("sheaf.cli.stack", "down", "stop the embedded stack"),
     "graph": ("sheaf.cli.graph", "graph", "tenants' graphs: status, verify, reconcile, drop, query, serve"),
     "harvest": ("sheaf.cli.harvest", "harvest", "harvests: show, diff, objects"),
