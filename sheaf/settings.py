@@ -18,6 +18,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 GraphType = Literal["sheaf", "oxigraph", "fuseki", "blazegraph", "rdf4j"]
 LauncherName = Literal["process", "docker"]
 
+INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "PYTHONPATH")
+
 
 def _env(*names: str) -> AliasChoices:
     return AliasChoices(*names)
@@ -129,9 +131,6 @@ class Settings(BaseSettings):
     default_schedule_timezone: str = Field(
         "UTC", validation_alias=_env("GLEANERIO_DEFAULT_SCHEDULE_TIMEZONE"), description="time zone of the schedules"
     )
-    sensor_interval_seconds: int = Field(
-        30, validation_alias=_env("GLEANERIO_SENSOR_INTERVAL"), description="seconds between two looks of a sensor"
-    )
     dagster_url: str = Field(
         "http://127.0.0.1:3000",
         validation_alias=_env("GLEANERIO_DAGSTER_URL"),
@@ -171,9 +170,17 @@ class Settings(BaseSettings):
 
     @classmethod
     def load(cls) -> Self:
-        """Read the environment, and the file that ``GLEANERIO_SECRETS_FILE`` names when there is one."""
+        """Read the environment, and what it leaves open from the file that ``GLEANERIO_SECRETS_FILE`` names.
+
+        Without such a file, a command that a person runs beside an embedded stack finds that stack's addresses and keys
+        in its data folder.
+        """
         secrets_file = os.environ.get("GLEANERIO_SECRETS_FILE")
-        return cls(_env_file=secrets_file or None)
+        if secrets_file:
+            return cls(_env_file=secrets_file)
+        folder = Path(os.environ.get("GLEANERIO_DATA_DIR") or "data")
+        running = (folder / "stack.env").is_file()
+        return cls(_env_file=(folder / "stack.env", folder / "secrets.env") if running else None)
 
     @property
     def minio_endpoint(self) -> str:
@@ -200,3 +207,14 @@ class Settings(BaseSettings):
 def _variable(field: FieldInfo) -> str:
     alias = field.validation_alias
     return str(alias.choices[0]) if isinstance(alias, AliasChoices) else str(alias)
+
+
+def inherited_environment() -> dict[str, str]:
+    """Our own environment as child processes get it, without what would make every Python start of theirs slow."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+
+
+def process_environment(settings: Settings) -> dict[str, str]:
+    """What a child process is given: these settings, and of the rest only what any program needs."""
+    kept = {name: value for name in INHERITED if (value := os.environ.get(name)) is not None}
+    return {**kept, **settings.environment()}

@@ -5,14 +5,14 @@ from __future__ import annotations
 import dagster as dg
 
 from code_locations.common.notifications import Failure, notify
-from code_locations.common.platform import Platform
+from code_locations.common.platform import PlatformParam
 from sheaf.release import published
 
 
 @dg.run_failure_sensor(
     name="slack_on_run_failure", default_status=dg.DefaultSensorStatus.RUNNING, minimum_interval_seconds=15
 )
-def slack_on_run_failure(context: dg.RunFailureSensorContext, platform: Platform) -> dg.SkipReason | None:
+def slack_on_run_failure(context: dg.RunFailureSensorContext, platform: PlatformParam) -> dg.SkipReason | None:
     """Tells the Slack channel which source or tenant failed, why, what is still published, and where to look."""
     settings = platform.settings
     if not settings.slack_channel:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import dagster as dg
 
 from code_locations.common.launchers import JobEnd, JobLog, JobSpec, level_of
@@ -10,7 +12,9 @@ from sheaf.errors import SheafError, TemporaryFault
 from sheaf.jobs.results import DONE, DONE_WITH_LOSSES, TRY_AGAIN, JobResult, read_result
 from sheaf.store import layout
 
-JOB_RETRY = dg.RetryPolicy(max_retries=2, delay=20, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
+# No RetryPolicy on the assets: it would also run a job again whose result a blocking check refused.
+MAX_RETRIES = 2
+RETRY_SECONDS = 20.0
 
 
 def run_job(context: dg.AssetExecutionContext, platform: Platform, job: str, *arguments: str) -> JobResult:
@@ -24,7 +28,7 @@ def run_job(context: dg.AssetExecutionContext, platform: Platform, job: str, *ar
     try:
         end = platform.launcher.run(spec, log)
     except TemporaryFault as error:
-        raise dg.Failure(str(error), metadata={"sheaf/reason": "launcher"}) from error
+        raise _again(context, dg.Failure(str(error), metadata={"sheaf/reason": "launcher"})) from error
     except SheafError as error:
         raise dg.Failure(str(error), metadata={"sheaf/reason": "launcher"}, allow_retries=False) from error
     finally:
@@ -34,7 +38,10 @@ def run_job(context: dg.AssetExecutionContext, platform: Platform, job: str, *ar
     result = read_result(platform.store, spec.job_id)
     if end.end == "exited" and end.exit_code in (DONE, DONE_WITH_LOSSES) and result is not None:
         return result
-    raise _failure(spec, end, result, log, key)
+    failure = _failure(spec, end, result, log, key)
+    if end.end == "exited" and end.exit_code == TRY_AGAIN:
+        raise _again(context, failure)
+    raise failure
 
 
 def _failure(spec: JobSpec, end: JobEnd, result: JobResult | None, log: JobLog, key: str) -> dg.Failure:
@@ -55,8 +62,16 @@ def _failure(spec: JobSpec, end: JobEnd, result: JobResult | None, log: JobLog, 
         "sheaf/log": dg.MetadataValue.path(key),
         "sheaf/log_tail": dg.MetadataValue.md(f"```\n{log.tail}\n```"),
     }
-    again = end.end == "exited" and end.exit_code == TRY_AGAIN
-    return dg.Failure(text, metadata=metadata, allow_retries=again)
+    return dg.Failure(text, metadata=metadata, allow_retries=False)
+
+
+def _again(context: dg.AssetExecutionContext, failure: dg.Failure) -> Exception:
+    """Another attempt after a pause that doubles, with some jitter; the failure itself when there were enough."""
+    if context.retry_number >= MAX_RETRIES:
+        return failure
+    context.log.warning(f"Trying again: {failure.description}")
+    pause = RETRY_SECONDS * 2**context.retry_number * random.uniform(0.8, 1.2)  # noqa: S311
+    return dg.RetryRequested(max_retries=MAX_RETRIES, seconds_to_wait=pause)
 
 
 def _show(context: dg.AssetExecutionContext, line: str) -> None:

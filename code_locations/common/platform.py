@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 from datetime import datetime
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeAlias
 
 import dagster as dg
-from pydantic import PrivateAttr
 
 from code_locations.common.launchers import Launcher, launcher_for
 from sheaf.config import ProjectConfig, Source, Tenant, TenantsConfig, sha_in_force, sources_in_force, tenants_in_force
@@ -18,17 +17,14 @@ from sheaf.settings import Settings
 from sheaf.store import ObjectInfo, ObjectStore, layout, open_store
 
 
-class Platform(dg.ConfigurableResource):  # type: ignore[type-arg]
-    """Has no configuration of its own, so that no setting and no secret shows in a run's config."""
+class Platform:
+    """No ``ConfigurableResource``: it has no configuration, so no setting and no secret shows in a run's config.
 
-    _parts: dict[str, Any] = PrivateAttr(default_factory=dict)
+    ``parts`` given beforehand (``settings``, ``store``, ``graphs``, ``launcher``) are used as they are, by tests.
+    """
 
-    @classmethod
-    def of(cls, **parts: Any) -> Platform:
-        """A platform with some parts given, for tests: ``settings``, ``store``, ``graphs``, ``launcher``."""
-        platform = cls()
-        platform._parts.update(parts)
-        return platform
+    def __init__(self, **parts: Any) -> None:
+        self._parts = parts
 
     @cached_property
     def settings(self) -> Settings:
@@ -95,7 +91,7 @@ class Platform(dg.ConfigurableResource):  # type: ignore[type-arg]
         return found[0], source, found[1]
 
     def tenant(self, community: str) -> tuple[Tenant, list[str]]:
-        """A tenant and the names of its sources; ``dg.Failure`` when it is not in force."""
+        """A tenant and the names of all sources in force, from which its list picks; ``dg.Failure`` without it."""
         tenants, project = self.tenants(), self.project()
         tenant = tenants[0].get(community) if tenants else None
         if tenant is None or project is None:
@@ -104,7 +100,10 @@ class Platform(dg.ConfigurableResource):  # type: ignore[type-arg]
                 "add it there, or delete its partition.",
                 allow_retries=False,
             )
-        return tenant, tenant.members(source.name for source in project[0].sources)
+        return tenant, [source.name for source in project[0].sources]
+
+
+PlatformParam: TypeAlias = dg.ResourceParam[Platform]
 
 
 def cursor_of(context: dg.SensorEvaluationContext) -> dict[str, Any]:

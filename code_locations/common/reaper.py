@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dagster as dg
 
-from code_locations.common.platform import Platform
+from code_locations.common.platform import PlatformParam
 from sheaf.errors import SheafError
 
 
@@ -15,7 +15,7 @@ def run_is_over(instance: dg.DagsterInstance, run_id: str) -> bool:
 
 
 @dg.sensor(default_status=dg.DefaultSensorStatus.RUNNING, minimum_interval_seconds=60)
-def job_reaper_sensor(context: dg.SensorEvaluationContext, platform: Platform) -> dg.SkipReason:
+def job_reaper_sensor(context: dg.SensorEvaluationContext, platform: PlatformParam) -> dg.SkipReason:
     """Removes job containers whose run is over: a worker that is killed cannot do it itself."""
     try:
         removed = platform.launcher.reap(lambda run_id: run_is_over(context.instance, run_id))

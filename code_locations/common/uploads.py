@@ -70,7 +70,7 @@ def refusal(asset: dg.AssetKey, refused: ConfigRefused) -> dg.AssetCheckEvaluati
     )
 
 
-def accepted(loaded: Loaded[Any], **numbers: int) -> dg.MaterializeResult[Any]:
+def accepted(loaded: Loaded[Any], **numbers: int) -> dg.MaterializeResult:
     """A config asset's result: counts, warnings with their lines, and the passed check."""
     return dg.MaterializeResult(
         metadata={

@@ -1,16 +1,14 @@
 """A source's harvest and its object view."""
 
-from typing import Any
-
 import dagster as dg
-from sheaf.harvest.objects import reconcile_objects
 
-from code_locations.common.jobs import JOB_RETRY, run_job
+from code_locations.common.jobs import run_job
 from code_locations.common.partitions import sources
-from code_locations.common.platform import Platform
+from code_locations.common.platform import PlatformParam
 from code_locations.ingest.harvest.findings import harvest_checks, harvest_metadata
 from code_locations.ingest.sources.assets import sources_config
 from sheaf.harvest.manifest import latest_harvest
+from sheaf.harvest.objects import reconcile_objects
 
 CHECKS = [
     dg.AssetCheckSpec("found_documents", asset="summoned", blocking=True, description="The harvest found documents."),
@@ -24,10 +22,9 @@ CHECKS = [
     kinds={"jsonld", "parquet"},
     partitions_def=sources,
     deps=[sources_config],
-    retry_policy=JOB_RETRY,
     check_specs=CHECKS,
 )
-def summoned(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult[Any]:
+def summoned(context: dg.AssetExecutionContext, platform: PlatformParam) -> dg.MaterializeResult:
     """All pages of the source, visited: a manifest with a row a page, and parts with the documents' text.
 
     Unchanged documents are carried over, a page that fails keeps its last good copy, and a page that left the
@@ -47,7 +44,7 @@ def summoned(context: dg.AssetExecutionContext, platform: Platform) -> dg.Materi
 
 
 @dg.asset(group_name="harvest", kinds={"s3", "jsonld"}, partitions_def=sources, deps=[summoned])
-def summoned_objects(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult[Any]:
+def summoned_objects(context: dg.AssetExecutionContext, platform: PlatformParam) -> dg.MaterializeResult:
     """`summoned/<source>/<id>.jsonld`, a view of the harvest for older tools and people's links.
 
     New and changed objects are written, gone ones deleted, nothing else is touched.
@@ -56,7 +53,8 @@ def summoned_objects(context: dg.AssetExecutionContext, platform: Platform) -> d
     project, source, _ = platform.source(context.partition_key)
     if not project.summoner.objects:
         return dg.MaterializeResult(metadata={"switched_on": False})
-    done = reconcile_objects(platform.store, source.name)
+    prov = (platform.settings.org, source) if project.summoner.provobjects else None
+    done = reconcile_objects(platform.store, source.name, prov=prov)
     return dg.MaterializeResult(
         metadata={
             "written": done.written,

@@ -1,13 +1,12 @@
 """A source's release, its summary, and the pointer to what is published."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import dagster as dg
 
-from code_locations.common.jobs import JOB_RETRY, run_job
+from code_locations.common.jobs import run_job
 from code_locations.common.partitions import sources
-from code_locations.common.platform import Platform
+from code_locations.common.platform import PlatformParam
 from code_locations.ingest.harvest.assets import summoned
 from code_locations.ingest.release.findings import check_results, check_specs, release_metadata, summary_metadata
 from sheaf.errors import CheckFailed
@@ -33,10 +32,10 @@ SUMMARY = dg.AssetSpec(
 )
 
 
-@dg.multi_asset(specs=[RELEASE, SUMMARY], check_specs=check_specs(RELEASE.key), retry_policy=JOB_RETRY)
+@dg.multi_asset(specs=[RELEASE, SUMMARY], check_specs=check_specs(RELEASE.key))
 def release_and_summary(
-    context: dg.AssetExecutionContext, platform: Platform
-) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
+    context: dg.AssetExecutionContext, platform: PlatformParam
+) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
     """Runs the release job on the source's newest harvest."""
     _, source, sha = platform.source(context.partition_key)
     harvest = latest_harvest(platform.store, source.name)
@@ -54,21 +53,24 @@ def release_and_summary(
 
 
 @dg.asset(group_name="release", kinds={"s3", "rdf"}, partitions_def=sources, deps=[RELEASE.key, SUMMARY.key])
-def published_release(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult[Any]:
+def published_release(context: dg.AssetExecutionContext, platform: PlatformParam) -> dg.MaterializeResult:
     """`graphs/latest/<source>_release.nq` and its neighbours: what tenants load and people download.
 
     The pointer `graphs/latest/<source>_release.json` is written last. A release that is published moves nothing.
     """
+    _, source, _ = platform.source(context.partition_key)
     release_id = newest_release_id(context)
     try:
-        done = publish_release(platform.store, context.partition_key, release_id)
+        done = publish_release(platform.store, source, release_id)
     except CheckFailed as failed:
         raise dg.Failure(str(failed), allow_retries=False) from failed
+    record = read_release(platform.store, source.name, release_id)
     return dg.MaterializeResult(
         metadata={
             "moved": int(done.moved),
-            "documents": done.record.documents,
-            "quads": done.record.quads,
+            "documents": record.documents,
+            "quads": record.quads,
+            "warnings": len(done.warnings),
             "release_id": release_id,
         },
         data_version=dg.DataVersion(release_id),

@@ -7,16 +7,25 @@ from typing import Any
 
 import dagster as dg
 
-from sheaf.release import CHECK_DESCRIPTIONS, ReleaseRecord
+from sheaf.release import ReleaseRecord
 
-NON_BLOCKING = {"few_documents_lost"}
+EXAMPLES = 20
+CHECKS = {
+    "not_empty": "The release holds documents.",
+    "files_whole": "No file of the release is cut short.",
+    "documents_lost": "Few enough documents were lost in conversion (thresholds.max_lost).",
+    "no_drop": "The release did not lose too many documents against the published one (thresholds.max_drop).",
+    "nquads_parse": "A parser reads all of release.nq.",
+    "summary_complete": "Every dataset has its row in the summary.",
+    "harvest_whole": "The harvest behind it was not made with --limit or --only.",
+}
 
 
 def check_specs(release: dg.AssetKey) -> list[dg.AssetCheckSpec]:
-    """The checks of every release; a failed one keeps it from being published."""
+    """The checks of every release; a blocking one that fails keeps it from being published."""
     return [
         dg.AssetCheckSpec(name, asset=release, description=description, blocking=True)
-        for name, description in CHECK_DESCRIPTIONS.items()
+        for name, description in CHECKS.items()
     ]
 
 
@@ -28,28 +37,32 @@ def check_results(record: ReleaseRecord, release: dg.AssetKey) -> Iterator[dg.As
             check_name=check.name,
             passed=check.passed,
             severity=dg.AssetCheckSeverity.ERROR if check.blocking else dg.AssetCheckSeverity.WARN,
-            description=check.message,
+            description=check.message or None,
             metadata={name: dg.MetadataValue.float(float(value)) for name, value in check.numbers.items()},
         )
 
 
 def release_metadata(record: ReleaseRecord) -> dict[str, Any]:
-    """Counts, bytes and what was left out, with reasons."""
-    rows = "\n".join(f"| {left.url} | {left.reason} |" for left in record.left_out[:20])
+    """Counts, bytes, what changed, and what was left out, with reasons."""
+    rows = "\n".join(f"| {left.url} | {left.reason} | {left.detail} |" for left in record.left_out_documents[:EXAMPLES])
     return {
         "documents": record.documents,
         "datasets": record.datasets,
         "quads": record.quads,
         "bytes": record.bytes,
-        "added": record.added,
-        "changed": record.changed,
-        "removed": record.removed,
-        "left_out": record.left_out_count,
-        "left_out_list": dg.MetadataValue.md(f"| page | reason |\n|---|---|\n{rows}" if rows else "none"),
+        "added": record.changes.added,
+        "changed": record.changes.changed,
+        "removed": record.changes.removed,
+        "left_out": record.left_out,
+        "left_out_documents": dg.MetadataValue.md(
+            f"| page | reason | detail |\n|---|---|---|\n{rows}" if rows else "none"
+        ),
+        "repaired_iris": record.repaired_iris,
         "release_id": record.release_id,
+        "harvest_id": record.harvest_id,
     }
 
 
 def summary_metadata(record: ReleaseRecord) -> dict[str, Any]:
-    """Rows of the flat view."""
-    return {"rows": record.summary_rows, "release_id": record.release_id}
+    """Rows and triples of the flat view."""
+    return {"rows": record.datasets, "triples": record.summary_quads, "release_id": record.release_id}

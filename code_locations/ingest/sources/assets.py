@@ -1,10 +1,8 @@
 """The sources in force."""
 
-from typing import Any
-
 import dagster as dg
 
-from code_locations.common.platform import Platform
+from code_locations.common.platform import PlatformParam
 from code_locations.common.uploads import VALID, accepted
 from sheaf.config import ConfigRefused, accept_sources
 
@@ -17,7 +15,7 @@ from sheaf.config import ConfigRefused, accept_sources
     ],
     retry_policy=dg.RetryPolicy(max_retries=2, delay=5),
 )
-def sources_config(platform: Platform) -> dg.MaterializeResult[Any]:
+def sources_config(platform: PlatformParam) -> dg.MaterializeResult:
     """The uploaded `gleanerconfig.yaml`, validated as a whole and put in force.
 
     Every accepted version is kept under `history/<sha256>.yaml`; jobs read that one, never the live file.

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 from croniter import croniter
 
-from code_locations.common.platform import Platform
+from code_locations.common.platform import PlatformParam
 from code_locations.ingest.harvest.jobs import summon_and_release_job
 
 EVERY_MINUTES = 15
@@ -41,7 +41,7 @@ def due_slot(cron: str, zone: str, name: str, now: datetime) -> datetime | None:
     execution_timezone="UTC",
 )
 def sources_schedule(
-    context: dg.ScheduleEvaluationContext, platform: Platform
+    context: dg.ScheduleEvaluationContext, platform: PlatformParam
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
     """Every quarter of an hour asks for the sources whose own cron (or the default one) fell due."""
     found = platform.project()

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import dagster as dg
 
 from code_locations.common.partitions import sources
-from code_locations.common.platform import Platform, cursor_of
+from code_locations.common.platform import PlatformParam, cursor_of
 from code_locations.common.uploads import look_at_upload
 from code_locations.ingest.harvest.jobs import summon_and_release_job
 from code_locations.ingest.sources.assets import sources_config
@@ -19,7 +19,7 @@ MOST_RUNS_A_TICK = 100
 
 
 @dg.sensor(job=sources_config_updated_job, default_status=dg.DefaultSensorStatus.RUNNING, minimum_interval_seconds=5)
-def s3_config_source_sensor(context: dg.SensorEvaluationContext, platform: Platform) -> dg.SensorResult:
+def s3_config_source_sensor(context: dg.SensorEvaluationContext, platform: PlatformParam) -> dg.SensorResult:
     """Sees a new `gleanerconfig.yaml` in S3. A bad one is refused with file, line and fix, and changes nothing."""
     name = platform.settings.sources_filename
     return look_at_upload(context, platform, "sources", sources_config.key, lambda text: load_sources(text, name))
@@ -31,7 +31,7 @@ def due_sources(active: Mapping[str, Source], prints: Mapping[str, str], seen: M
 
 
 @dg.sensor(job=summon_and_release_job, default_status=dg.DefaultSensorStatus.RUNNING, minimum_interval_seconds=5)
-def sources_sensor(context: dg.SensorEvaluationContext, platform: Platform) -> dg.SensorResult:
+def sources_sensor(context: dg.SensorEvaluationContext, platform: PlatformParam) -> dg.SensorResult:
     """Lets the partitions follow the sources in force, and harvests each source that is new, back, or changed."""
     found = platform.project()
     if found is None:

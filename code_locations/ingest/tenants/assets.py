@@ -1,11 +1,9 @@
 """The tenants in force, and what each one's namespaces hold."""
 
-from typing import Any
-
 import dagster as dg
 
 from code_locations.common.partitions import tenants
-from code_locations.common.platform import Platform
+from code_locations.common.platform import PlatformParam
 from code_locations.common.uploads import VALID, accepted
 from code_locations.ingest.release.assets import published_release
 from code_locations.ingest.tenants.findings import TENANT_CHECKS, tenant_result
@@ -24,7 +22,7 @@ FROM_ALL_SOURCES = dg.AssetDep(published_release, partition_mapping=dg.AllPartit
     ],
     retry_policy=dg.RetryPolicy(max_retries=2, delay=5),
 )
-def tenants_config(platform: Platform) -> dg.MaterializeResult[Any]:
+def tenants_config(platform: PlatformParam) -> dg.MaterializeResult:
     """The uploaded `tenant.yaml`, validated as a whole against the sources in force, and put in force itself."""
     try:
         loaded = accept_tenants(platform.store, platform.store.get(platform.upload_key("tenants")), platform.settings)
@@ -36,7 +34,7 @@ def tenants_config(platform: Platform) -> dg.MaterializeResult[Any]:
 @dg.asset(
     group_name="tenants", kinds={"sparql"}, partitions_def=tenants, deps=[tenants_config], retry_policy=LOAD_RETRY
 )
-def tenant_namespaces(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult[Any]:
+def tenant_namespaces(context: dg.AssetExecutionContext, platform: PlatformParam) -> dg.MaterializeResult:
     """The tenant's main and summary namespaces exist in the triplestore."""
     tenant, _ = platform.tenant(context.partition_key)
     names = (tenant.graph.main_namespace, tenant.graph.summary_namespace)
@@ -52,7 +50,7 @@ def tenant_namespaces(context: dg.AssetExecutionContext, platform: Platform) -> 
     retry_policy=LOAD_RETRY,
     check_specs=TENANT_CHECKS["tenant_graph"],
 )
-def tenant_graph(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult[Any]:
+def tenant_graph(context: dg.AssetExecutionContext, platform: PlatformParam) -> dg.MaterializeResult:
     """The tenant's main namespace holds exactly the published releases of its sources.
 
     Only what differs is written: new, changed and gone documents, sources that joined or left.
@@ -70,7 +68,7 @@ def tenant_graph(context: dg.AssetExecutionContext, platform: Platform) -> dg.Ma
     retry_policy=LOAD_RETRY,
     check_specs=TENANT_CHECKS["tenant_summary"],
 )
-def tenant_summary(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult[Any]:
+def tenant_summary(context: dg.AssetExecutionContext, platform: PlatformParam) -> dg.MaterializeResult:
     """The tenant's summary namespace holds one flat row a dataset, for search pages."""
     tenant, names = platform.tenant(context.partition_key)
     done = reconcile_summary(platform.store, platform.graphs, tenant, names, platform.settings.org)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import dagster as dg
 
-from sheaf.graph import TenantResult
+from sheaf.graph import NamespaceResult
 
 EQUALS = "equals_the_releases"
 COMPLETE = "has_all_its_sources"
@@ -19,7 +17,7 @@ TENANT_CHECKS = {
 }
 
 
-def tenant_result(asset: str, done: TenantResult) -> dg.MaterializeResult[Any]:
+def tenant_result(asset: str, done: NamespaceResult) -> dg.MaterializeResult:
     """Counts of graphs and triples, what was written, and the two checks."""
     rows = "\n".join(f"| {name} | {release} |" for name, release in sorted(done.sources.items()))
     return dg.MaterializeResult(
@@ -30,9 +28,11 @@ def tenant_result(asset: str, done: TenantResult) -> dg.MaterializeResult[Any]:
             "graphs_changed": done.graphs_changed,
             "graphs_removed": done.graphs_removed,
             "batches": done.batches,
+            "bytes_sent": done.bytes_sent,
             "seconds": done.seconds,
             "sources": len(done.sources),
             "releases": dg.MetadataValue.md(f"| source | release |\n|---|---|\n{rows}" if rows else "none"),
+            "endpoint": dg.MetadataValue.url(done.endpoint),
         },
         check_results=[
             dg.AssetCheckResult(
@@ -40,7 +40,7 @@ def tenant_result(asset: str, done: TenantResult) -> dg.MaterializeResult[Any]:
                 check_name=EQUALS,
                 passed=not done.problems,
                 description="; ".join(done.problems) or None,
-                metadata={"problems": len(done.problems)},
+                metadata={"problems": len(done.problems), "repaired": done.repaired},
             ),
             dg.AssetCheckResult(
                 asset_key=dg.AssetKey(asset),

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from code_locations.common.platform import Platform
+from code_locations.common.platform import PlatformParam
 from code_locations.ingest.tenants.jobs import tenant_release_job
 
 
@@ -15,7 +15,7 @@ from code_locations.ingest.tenants.jobs import tenant_release_job
     execution_timezone="UTC",
 )
 def tenants_nightly_schedule(
-    context: dg.ScheduleEvaluationContext, platform: Platform
+    context: dg.ScheduleEvaluationContext, platform: PlatformParam
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
     """Reconciles every tenant once a night; a tenant that is as it should be costs two reads."""
     found = platform.tenants()

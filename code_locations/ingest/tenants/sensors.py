@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import dagster as dg
 
 from code_locations.common.partitions import tenants
-from code_locations.common.platform import Platform, cursor_of
+from code_locations.common.platform import PlatformParam, cursor_of
 from code_locations.common.uploads import look_at_upload
 from code_locations.ingest.release.assets import published_release
 from code_locations.ingest.tenants.assets import tenants_config
@@ -21,7 +21,7 @@ WAITING = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED]
 
 
 @dg.sensor(job=tenant_config_updated_job, default_status=dg.DefaultSensorStatus.RUNNING, minimum_interval_seconds=5)
-def s3_config_tenant_sensor(context: dg.SensorEvaluationContext, platform: Platform) -> dg.SensorResult:
+def s3_config_tenant_sensor(context: dg.SensorEvaluationContext, platform: PlatformParam) -> dg.SensorResult:
     """Sees a new `tenant.yaml` in S3; a bad one is refused here, with file, line and fix, and changes nothing."""
     sources = platform.sha_in_force("sources")
     if sources is None:
@@ -37,7 +37,7 @@ def s3_config_tenant_sensor(context: dg.SensorEvaluationContext, platform: Platf
 
 
 @dg.sensor(job=tenant_release_job, default_status=dg.DefaultSensorStatus.RUNNING, minimum_interval_seconds=5)
-def tenant_names_sensor(context: dg.SensorEvaluationContext, platform: Platform) -> dg.SensorResult:
+def tenant_names_sensor(context: dg.SensorEvaluationContext, platform: PlatformParam) -> dg.SensorResult:
     """Lets the partitions follow the tenants in force, and reconciles each one that is new, or whose list changed."""
     found, project = platform.tenants(), platform.project()
     if found is None or project is None:
@@ -74,7 +74,7 @@ def tenants_concerned(
 
 
 @dg.sensor(job=tenant_release_job, default_status=dg.DefaultSensorStatus.RUNNING, minimum_interval_seconds=5)
-def release_file_sensor(context: dg.SensorEvaluationContext, platform: Platform) -> dg.SensorResult:
+def release_file_sensor(context: dg.SensorEvaluationContext, platform: PlatformParam) -> dg.SensorResult:
     """Asks for exactly the tenants whose sources have a new published release, each once however many moved."""
     after = int(cursor_of(context).get("after", 0)) or None
     wanted = dg.AssetRecordsFilter(asset_key=published_release.key, after_storage_id=after)
