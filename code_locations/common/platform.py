@@ -90,6 +90,10 @@ class Platform:
             )
         return found[0], source, found[1]
 
+    def is_published(self, source: str) -> bool:
+        """Whether a source has a published release."""
+        return self.store.stat(layout.latest_pointer(source)) is not None
+
     def tenant(self, community: str) -> tuple[Tenant, list[str]]:
         """A tenant and the names of all sources in force, from which its list picks; ``dg.Failure`` without it."""
         tenants, project = self.tenants(), self.project()

@@ -24,8 +24,8 @@ def utc_now() -> datetime:
 
 
 def new_harvest_id(now: datetime) -> str:
-    """``YYYYMMDDTHHMMSSZ-<6 hex>``: ids of one source sort by their start."""
-    return f"{now.astimezone(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+    """``YYYYMMDDTHHMMSSZ-<6 hex>``: ids of one source sort by their start, to the microsecond (the first 5 digits)."""
+    return f"{now.astimezone(UTC):%Y%m%dT%H%M%SZ}-{now.microsecond:05x}{secrets.choice('0123456789abcdef')}"
 
 
 def begin(

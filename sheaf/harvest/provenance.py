@@ -63,8 +63,8 @@ def prov_quads(row: Mapping[str, Any], org: str, source: Source) -> list[str]:
 
 def prov_jsonld(row: Mapping[str, Any], org: str, source: Source) -> dict[str, Any]:
     """The same record as JSON-LD: what ``prov/<source>/<id>.jsonld`` holds with ``summoner.provobjects``."""
-    document = str(row["id"])
-    publisher = source.pid or organization_iri(source.name)
+    document, page = str(row["id"]), _legal(str(row["url"]))
+    publisher = _legal(source.pid or organization_iri(source.name))
     data = f"urn:gleaner.io:{org}:{source.name}:data:{document}"
     stored_at = row.get("stored_at")
     ended = {"prov:endedAtTime": {"@value": _moment(stored_at), "@type": XSD_DATETIME}} if stored_at else {}
@@ -78,7 +78,7 @@ def prov_jsonld(row: Mapping[str, Any], org: str, source: Source) -> dict[str, A
                 "rdfs:seeAlso": source.domain or source.robots_base,
             },
             {
-                "@id": str(row["url"]),
+                "@id": page,
                 "@type": "prov:Entity",
                 "prov:wasAttributedTo": {"@id": publisher},
                 "prov:value": str(row["url"]),
@@ -86,7 +86,7 @@ def prov_jsonld(row: Mapping[str, Any], org: str, source: Source) -> dict[str, A
             {
                 "@id": f"https://gleaner.io/id/collection/{document}",
                 "@type": "prov:Collection",
-                "prov:hadMember": {"@id": str(row["url"])},
+                "prov:hadMember": {"@id": page},
             },
             {"@id": data, "@type": "prov:Entity", "prov:value": f"{document}.jsonld"},
             {
@@ -130,10 +130,14 @@ def _moment(when: datetime) -> str:
     return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _iri(text: str) -> str:
+def _legal(text: str) -> str:
     # A PID such as "doi:10.1/x y" comes from a person: what is no IRI must not spoil the file.
     clean = _ILLEGAL.sub(lambda match: quote(match[0]), text)
-    return f"<{clean if ':' in clean else 'https://gleaner.io/id/' + clean}>"
+    return clean if ":" in clean else f"https://gleaner.io/id/{clean}"
+
+
+def _iri(text: str) -> str:
+    return f"<{_legal(text)}>"
 
 
 def _literal(text: str) -> str:

@@ -108,7 +108,7 @@ def _nquads_parse(record: ReleaseRecord) -> Check:
 def _summary_complete(record: ReleaseRecord) -> Check:
     lines = record.files[SUMMARY].lines if SUMMARY in record.files else 0
     # A row has at least a type, the dataset, a publisher and a place.
-    passed = lines == record.summary_quads >= 4 * record.datasets
+    passed = record.datasets <= record.documents and lines == record.summary_quads >= 4 * record.datasets
     message = f"{record.datasets} of {record.documents} documents are about a dataset or tool, with {lines} lines"
     if not passed:
         message += f" where {record.summary_quads} were written: make the release again"

@@ -38,7 +38,7 @@ def publish_release(
         raise BadInput("publishing over a failed check needs a reason: --reason 'why this is right'")
     before = published(store, source.name)
     if before is not None and before.release_id == release_id:
-        return Published(source=source.name, release_id=release_id, moved=False, previous=before.previous)
+        return Published(source=source.name, release_id=release_id, moved=False, previous=before.earlier)
     record = read_release(store, source.name, release_id)
     if record.partial:
         raise BadInput(
@@ -55,6 +55,7 @@ def publish_release(
         )
     pointer = Pointer(
         **record.model_dump(),
+        replaces=before.release_id if before else "",
         forced_by=force_by if failed else "",
         forced_reason=reason if failed else "",
     )
@@ -70,11 +71,11 @@ def rollback(store: ObjectStore, source: Source, release_id: str = "previous") -
     if before is None:
         raise NotFound(f"nothing of {source.name} is published, so there is nothing to roll back")
     if release_id == "previous":
-        if not before.previous:
+        if not before.earlier:
             raise NotFound(f"{before.release_id} is the first published release of {source.name}: nothing is before it")
-        release_id = before.previous
+        release_id = before.earlier
     if release_id == before.release_id:
-        return Published(source=source.name, release_id=release_id, moved=False, previous=before.previous)
+        return Published(source=source.name, release_id=release_id, moved=False, previous=before.earlier)
     record = read_release(store, source.name, release_id)
     if record.partial:
         raise BadInput(f"release {release_id} comes from a partial harvest and was never published")

@@ -101,11 +101,17 @@ class ReleaseRecord(Frozen):
 
 
 class Pointer(ReleaseRecord):
-    """``graphs/latest/<source>_release.json``: the published release, and who let it through."""
+    """``graphs/latest/<source>_release.json``: the record of the published release, and how it came to be that."""
 
+    replaces: str = Field("", description="the release that was published before this one")
     forced_by: str = ""
     forced_reason: str = ""
-    rolled_back_from: str = ""
+    rolled_back_from: str = Field("", description="the release that a person took back for this one")
+
+    @property
+    def earlier(self) -> str:
+        """Where a roll back leads: after one, on to the release before, and not forth again."""
+        return self.previous if self.rolled_back_from else self.replaces or self.previous
 
 
 class Published(Frozen):

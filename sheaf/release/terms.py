@@ -10,8 +10,8 @@ SCHEMA: Final = "https://schema.org/"
 SCHEMAS: Final = (SCHEMA, "http://schema.org/")
 XSD_DECIMAL: Final = "http://www.w3.org/2001/XMLSchema#decimal"
 
-# A backslash before the escape belongs to the text: "C:\\n" does not end in a line break.
-_EDGES = re.compile(r"^(?:\s|\\[tnr])+|(?:\s|(?<!\\)\\[tnr])+$")
+_START = re.compile(r"^(?:\s|\\[tnr])+")
+_BLANKS = ("\\n", "\\t", "\\r")
 _ESCAPES = str.maketrans(
     {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t", "\b": "\\b", "\f": "\\f", "\x7f": "\\u007F"}
     | {chr(code): f"\\u{code:04X}" for code in range(0x20) if code not in (8, 9, 10, 12, 13)}
@@ -31,10 +31,22 @@ def text_of(term: str) -> str:
         text = term[1:-1]
     else:
         return ""
-    # The regular expression is needed by one text in a hundred; these looks tell which.
-    if text and (text[0] == "\\" or text[0].isspace() or text[-1].isspace() or text[-2:] in ("\\n", "\\t", "\\r")):
-        text = _EDGES.sub("", text)
+    # One text in a hundred has white space around it; these looks tell which.
+    if text and (text[0] == "\\" or text[0].isspace() or text[-1].isspace() or text[-2:] in _BLANKS):
+        text = _trimmed(_START.sub("", text))
     return text
+
+
+def _trimmed(text: str) -> str:
+    while True:
+        shorter = text.rstrip()
+        # An even number of backslashes before the letter is the text's own: "C:\\new" is no line break.
+        stem = shorter[:-1]
+        if shorter[-2:] in _BLANKS and (len(stem) - len(stem.rstrip("\\"))) % 2:
+            shorter = shorter[:-2]
+        if shorter == text:
+            return text
+        text = shorter
 
 
 def language_of(term: str) -> str:

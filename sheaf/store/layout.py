@@ -81,6 +81,11 @@ def harvest_lease(source: str) -> str:
     return f"harvests/{source}/lease.json"
 
 
+def object_view(source: str) -> str:
+    """Which harvest the objects under ``summoned/`` correspond to, and which they are being brought to (ours)."""
+    return f"harvests/{source}/view.json"
+
+
 def summoned_prefix(source: str) -> str:
     """The object view of a source's current documents."""
     return f"summoned/{source}/"
@@ -160,6 +165,11 @@ def release_file(source: str, release_id: str, name: str) -> str:
 def report(source: str, name: str, when: str = "latest") -> str:
     """A source's report; ``when`` is ``latest`` or ``YYYYMMDD``."""
     return f"reports/{source}/{when}/{name}"
+
+
+def reports_prefix(source: str) -> str:
+    """All reports of a source: ``latest`` and a folder a day."""
+    return f"reports/{source}/"
 
 
 def report_all(name: str, when: str = "latest") -> str:

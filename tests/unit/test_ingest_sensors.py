@@ -12,6 +12,7 @@ from code_locations.common.platform import Platform
 from code_locations.ingest.release.assets import published_release
 from code_locations.ingest.sources.sensors import s3_config_source_sensor, sources_sensor
 from code_locations.ingest.tenants.sensors import (
+    due_tenants,
     release_file_sensor,
     s3_config_tenant_sensor,
     tenant_names_sensor,
@@ -169,6 +170,7 @@ def test_a_sources_host_is_a_run_tag_so_that_hosts_can_be_limited(
 
 def test_a_changed_list_asks_for_that_tenant_alone(instance: dg.DagsterInstance, platform: Platform) -> None:
     accept(platform)
+    publish(platform, "nitrogen")
     first = tick(tenant_names_sensor, instance, platform)
     assert keys(first) == ["all", "one"]
     accept(platform, tenants=TENANTS.replace("[nitrogen]", "[nitrogen2]"))
@@ -182,6 +184,19 @@ def test_a_new_source_asks_for_the_tenants_that_take_all(instance: dg.DagsterIns
     first = tick(tenant_names_sensor, instance, platform)
     accept(platform, SOURCES + "- {name: argon, url: https://b.example.org/sitemap.xml}\n")
     assert keys(tick(tenant_names_sensor, instance, platform, first)) == ["all"]
+
+
+def publish(platform: Platform, source: str) -> None:
+    platform.store.put(layout.latest_pointer(source), b"{}")
+
+
+def test_a_new_tenant_without_any_release_waits_for_the_first_one(
+    instance: dg.DagsterInstance, platform: Platform
+) -> None:
+    accept(platform)
+    first = tick(tenant_names_sensor, instance, platform)
+    assert keys(first) == []
+    assert "wait for their first release" in reason(first)
 
 
 def report(instance: dg.DagsterInstance, source: str, moved: int) -> None:
@@ -212,9 +227,20 @@ def test_a_release_that_moved_nothing_asks_for_nobody(instance: dg.DagsterInstan
     assert "moved nothing" in reason(result)
 
 
-def test_a_tenant_whose_run_still_waits_is_not_asked_for_twice() -> None:
-    members = {"all": ["a", "b"], "one": ["a"], "other": ["c"]}
-    assert tenants_concerned(["a"], members, ["one"]) == ["all"]
+def test_a_tenant_waits_for_its_other_sources_on_their_way_but_a_minute_at_most() -> None:
+    members, pending = {"all": ["a", "b"], "one": ["a"]}, {"all": 1_000.0, "one": 1_000.0}
+    assert due_tenants(pending, members, [], {"b"}, 1_005.0) == ["one"]
+    assert due_tenants(pending, members, [], {"b"}, 1_061.0) == ["all", "one"]
+
+
+def test_a_tenant_whose_run_is_at_work_is_asked_for_after_it() -> None:
+    members, pending = {"one": ["a"]}, {"one": 1_000.0}
+    assert due_tenants(pending, members, ["one"], set(), 1_100.0) == []
+    assert due_tenants(pending, members, [], set(), 1_100.0) == ["one"]
+
+
+def test_tenants_concerned_are_those_that_have_the_source() -> None:
+    assert tenants_concerned(["a"], {"all": ["a", "b"], "one": ["a"], "other": ["aa"]}) == ["all", "one"]
 
 
 def test_the_keys_the_sensors_watch_are_those_of_the_layout(platform: Platform) -> None:

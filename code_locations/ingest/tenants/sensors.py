@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Iterable, Mapping, Sequence, Set
 
 import dagster as dg
 
@@ -17,7 +18,10 @@ from code_locations.ingest.tenants.jobs import tenant_config_updated_job, tenant
 from sheaf.config import check_tenants
 
 PAGE = 1_000
-WAITING = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED]
+HOLD_SECONDS = 60.0
+SUMMON_JOB = "summon_and_release_job"
+QUEUED = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED]
+WORKING = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 
 
 @dg.sensor(job=tenant_config_updated_job, default_status=dg.DefaultSensorStatus.RUNNING, minimum_interval_seconds=5)
@@ -49,8 +53,14 @@ def tenant_names_sensor(context: dg.SensorEvaluationContext, platform: PlatformP
     }
     cursor = cursor_of(context)
     seen = cursor.get("asked", {})
-    due = sorted(name for name in prints if seen.get(name) != prints[name])
-    if not due and set(seen) == set(prints):
+    due = [
+        tenant.community
+        for tenant in found[0].tenant
+        if seen.get(tenant.community) != prints[tenant.community]
+        # A new tenant without any release yet has nothing to load: its first release will ask for it.
+        and (tenant.community in seen or any(platform.is_published(name) for name in tenant.members(known)))
+    ]
+    if not due and seen == prints:
         return dg.SensorResult(skip_reason=f"the tenants in force are unchanged ({found[1][:12]})")
     generation = int(cursor.get("generation", 0)) + 1
     return dg.SensorResult(
@@ -58,48 +68,86 @@ def tenant_names_sensor(context: dg.SensorEvaluationContext, platform: PlatformP
             dg.RunRequest(
                 partition_key=name, run_key=f"{name}:{prints[name]}:{generation}", tags={"sheaf/cause": "config"}
             )
-            for name in due
+            for name in sorted(due)
         ],
+        skip_reason=None if due else "the new tenants wait for their first release",
         dynamic_partitions_requests=[tenants.build_add_request(sorted(prints))],
         cursor=json.dumps({"asked": prints, "generation": generation}),
     )
 
 
-def tenants_concerned(
-    changed: Iterable[str], members: Mapping[str, Sequence[str]], waiting: Iterable[str]
+def tenants_concerned(changed: Iterable[str], members: Mapping[str, Sequence[str]]) -> list[str]:
+    """Tenants that have one of the changed sources."""
+    changed = set(changed)
+    return sorted(name for name, names in members.items() if changed & set(names))
+
+
+def due_tenants(
+    pending: Mapping[str, float],
+    members: Mapping[str, Sequence[str]],
+    tenant_runs: Iterable[str],
+    busy: Set[str],
+    now: float,
 ) -> list[str]:
-    """Tenants with a changed source, less those whose run still waits in the queue: it will read the newest anyway."""
-    changed, waiting = set(changed), set(waiting)
-    return sorted(name for name, names in members.items() if name not in waiting and changed & set(names))
+    """Of the pending tenants (name to the time it was first asked for) those to ask for now.
+
+    One whose run is at work waits for its end. One with more sources on their way waits for them, a minute at most:
+    a hundred releases in a row are a few runs, not a hundred.
+    """
+    working = set(tenant_runs)
+    return sorted(
+        name
+        for name, since in pending.items()
+        if name in members and name not in working and (now - since >= HOLD_SECONDS or not busy & set(members[name]))
+    )
 
 
 @dg.sensor(job=tenant_release_job, default_status=dg.DefaultSensorStatus.RUNNING, minimum_interval_seconds=5)
 def release_file_sensor(context: dg.SensorEvaluationContext, platform: PlatformParam) -> dg.SensorResult:
-    """Asks for exactly the tenants whose sources have a new published release, each once however many moved."""
-    after = int(cursor_of(context).get("after", 0)) or None
-    wanted = dg.AssetRecordsFilter(asset_key=published_release.key, after_storage_id=after)
+    """Asks for exactly the tenants whose sources have a new published release, once for all that moved."""
+    cursor = cursor_of(context)
+    after, pending = int(cursor.get("after", 0)), dict(cursor.get("pending", {}))
+    wanted = dg.AssetRecordsFilter(asset_key=published_release.key, after_storage_id=after or None)
     records = context.instance.fetch_materializations(wanted, limit=PAGE, ascending=True).records
-    if not records:
+    if not records and not pending:
         return dg.SensorResult(skip_reason="no new releases")
-    last = records[-1].storage_id
-    cursor = json.dumps({"after": last})
-    changed = {record.partition_key for record in records if record.partition_key and moved(record)}
+    after = records[-1].storage_id if records else after
     found, project = platform.tenants(), platform.project()
-    if not changed or found is None or project is None:
-        reason = "the releases moved nothing" if found else "no tenants are in force yet"
-        return dg.SensorResult(skip_reason=reason, cursor=cursor)
+    if found is None or project is None:
+        return dg.SensorResult(skip_reason="no tenants are in force yet", cursor=json.dumps({"after": after}))
     known = [source.name for source in project[0].sources]
     members = {tenant.community: tenant.members(known) for tenant in found[0].tenant}
-    queued = context.instance.get_runs(dg.RunsFilter(job_name=tenant_release_job.name, statuses=WAITING))
-    waiting = [run.tags.get("dagster/partition", "") for run in queued]
-    return dg.SensorResult(
-        run_requests=[
-            dg.RunRequest(partition_key=name, run_key=f"{name}:{last}", tags={"sheaf/cause": "release"})
-            for name in tenants_concerned(changed, members, waiting)
-        ],
-        dynamic_partitions_requests=[tenants.build_add_request(sorted(members))],
-        cursor=cursor,
+    now = time.time()
+    changed = {record.partition_key for record in records if record.partition_key and moved(record)}
+    for name in tenants_concerned(changed, members):
+        pending.setdefault(name, now)
+    # A run that still waits in the queue will read the newest releases anyway.
+    queued = partitions_of_runs(context.instance, tenant_release_job.name, QUEUED)
+    pending = {name: since for name, since in pending.items() if name in members and name not in queued}
+    working = partitions_of_runs(context.instance, tenant_release_job.name, WORKING)
+    busy = partitions_of_runs(context.instance, SUMMON_JOB, QUEUED + WORKING)
+    due = due_tenants(pending, members, working, busy, now)
+    requests = [
+        dg.RunRequest(
+            partition_key=name, run_key=f"{name}:{after}:{pending.pop(name)}", tags={"sheaf/cause": "release"}
+        )
+        for name in due
+    ]
+    waiting = (
+        f"{', '.join(sorted(pending))} wait for the sources on their way" if pending else "the releases moved nothing"
     )
+    return dg.SensorResult(
+        run_requests=requests,
+        skip_reason=None if requests else waiting,
+        dynamic_partitions_requests=[tenants.build_add_request(sorted(members))],
+        cursor=json.dumps({"after": after, "pending": pending}),
+    )
+
+
+def partitions_of_runs(instance: dg.DagsterInstance, job: str, statuses: list[dg.DagsterRunStatus]) -> set[str]:
+    """The partitions of a job's runs in some states."""
+    runs = instance.get_runs(dg.RunsFilter(job_name=job, statuses=statuses))
+    return {run.tags.get("dagster/partition", "") for run in runs}
 
 
 def moved(record: dg.EventLogRecord) -> bool:
