@@ -21,6 +21,7 @@ COMMANDS = {
     "inspect": ("sheaf.cli.harvest", "inspect", "do for one page what a harvest does, and show each step"),
     "job": ("sheaf.cli.job", "job", "run a job without Dagster: summon, release"),
     "release": ("sheaf.cli.release", "release", "releases: list, show, diff, publish, rollback"),
+    "report": ("sheaf.cli.report", "report", "reports of a source, of all, of a tenant"),
     "status": ("sheaf.cli.stack", "status", "what of the embedded stack is running"),
     "tools": ("sheaf.cli.tools", "tools", "one document: its id, its fixed-up text, its N-Quads"),
     "up": ("sheaf.cli.stack", "up", "start the embedded stack: S3, graph server, Dagster"),
