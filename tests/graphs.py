@@ -180,6 +180,10 @@ class Counting:
     def ensure(self, namespace: str) -> bool:
         return bool(self._write(lambda: self.inner.ensure(namespace)))
 
+    def protect(self, namespace: str, visibility: str, read_token: str = "") -> bool:
+        self.reads += 1
+        return self.inner.protect(namespace, visibility, read_token)
+
     def drop(self, namespace: str) -> bool:
         return bool(self._write(lambda: self.inner.drop(namespace)))
 

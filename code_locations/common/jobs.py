@@ -15,6 +15,8 @@ from sheaf.store import layout
 # No RetryPolicy on the assets: it would also run a job again whose result a blocking check refused.
 MAX_RETRIES = 2
 RETRY_SECONDS = 20.0
+# Killed from outside (128 + SIGKILL, SIGTERM) goes on where it stopped, like a temporary fault.
+WORTH_ANOTHER_TRY = frozenset({TRY_AGAIN, 137, 143})
 
 
 def run_job(context: dg.AssetExecutionContext, platform: Platform, job: str, *arguments: str) -> JobResult:
@@ -39,7 +41,7 @@ def run_job(context: dg.AssetExecutionContext, platform: Platform, job: str, *ar
     if end.end == "exited" and end.exit_code in (DONE, DONE_WITH_LOSSES) and result is not None:
         return result
     failure = _failure(spec, end, result, log, key)
-    if end.end == "exited" and end.exit_code == TRY_AGAIN:
+    if end.end == "exited" and end.exit_code in WORTH_ANOTHER_TRY:
         raise _again(context, failure)
     raise failure
 

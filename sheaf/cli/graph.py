@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import secrets
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -187,6 +188,20 @@ def query(tenant: str, sparql: str, summary: bool, form: str) -> None:
         writer.writerows(rows)
     else:
         _table(rows)
+
+
+@graph.command()
+@_tenant
+def token(tenant: str) -> None:
+    """Make a new read token for a private tenant and print it, this once; the one before is good no more."""
+    project = Project(tenant)
+    if project.tenant.visibility != "private":
+        raise BadInput(f"{tenant} is public, everybody may read it: set visibility: private in tenant.yaml first")
+    read_token = secrets.token_urlsafe(24)
+    names = (project.tenant.graph.main_namespace, project.tenant.graph.summary_namespace)
+    if not all(project.graphs.protect(name, "private", read_token) for name in names):
+        raise BadInput(f"a {project.settings.graph_type} store has no read tokens: protect it by its own means")
+    click.echo(read_token)
 
 
 def _table(rows: list[dict[str, Any]]) -> None:

@@ -34,6 +34,11 @@ class GraphStore(Protocol):
         """Make the namespace when it is missing; true when it was made."""
         ...
 
+    def protect(self, namespace: str, visibility: str, read_token: str = "") -> bool:
+        """Make the namespace public or private; true when that changed anything. Stores that have no such thing of
+        their own (all but ours) are protected by whoever runs them, and say false."""
+        ...
+
     def drop(self, namespace: str) -> bool:
         """Remove the namespace with its data; false when there was none."""
         ...

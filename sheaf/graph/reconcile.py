@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from sheaf.config import Tenant
+from sheaf.errors import NotFound
 from sheaf.graph.batches import BatchSize, Sent, SourceBatches
 from sheaf.graph.content import Content, MainContent, SummaryContent, organization
 from sheaf.graph.counting import Census, repair
@@ -82,6 +83,7 @@ class Reconciler:
         self.store, self.graphs, self.org, self.kind = store, graphs, org, kind
         self.namespace = tenant.graph.main_namespace if kind == "main" else tenant.graph.summary_namespace
         self.markers = Markers(org, tenant.community)
+        self.visibility = tenant.visibility
         self.members = tenant.members(source_names)
         self.size = size or BatchSize()
         self.sent = Sent()
@@ -91,8 +93,9 @@ class Reconciler:
     def run(self) -> NamespaceResult:
         """Compare, write the difference, look whether it is there."""
         begun = time.perf_counter()
-        created = not self.graphs.exists(self.namespace) and self.graphs.ensure(self.namespace)
-        states = read_states(self.graphs, self.namespace, self.markers)
+        states = self._states()
+        created = not states and not self.graphs.exists(self.namespace) and self.graphs.ensure(self.namespace)
+        self.graphs.protect(self.namespace, self.visibility)
         wanted, waiting = self.wanted()
         for source in sorted(set(states) - set(self.members)):
             self._leave(source, states.pop(source))
@@ -122,6 +125,12 @@ class Reconciler:
             repaired=repaired,
             problems=tuple(self.problems),
         )
+
+    def _states(self) -> dict[str, SourceState]:
+        try:
+            return read_states(self.graphs, self.namespace, self.markers)
+        except NotFound:
+            return {}
 
     def wanted(self) -> tuple[list[Wanted], list[str]]:
         """The tenant's sources with their published releases, and those that wait for their first."""

@@ -23,7 +23,7 @@ from sheaf.store import ObjectStore, layout
 PARQUET = "application/vnd.apache.parquet"
 # A row without a text weighs little: an unchanged source should not leave a part for every 500 pages.
 _BARE_ROWS = 10 * PART_ROWS
-_WAITING_PARTS = 2
+_WAITING_PARTS = 1
 
 
 class Journal:

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from sheaf.harvest.clashes import final_ids
 from sheaf.harvest.schema import DOCUMENT_NAMES, EMPTY_ROW, ROWS
 
-SLICE_ROWS = 20_000
+SLICE_ROWS = 5_000
 _NONE = -1
 
 

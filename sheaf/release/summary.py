@@ -36,6 +36,7 @@ _PROPERTIES = {
     )
 }  # fmt: skip
 
+_SPELLINGS = {name: frozenset(iri(f"{ns}{name}") for ns in SCHEMAS) for name in _PROPERTIES.values()}
 _TERM = {
     name: schema(name)
     for name in (
@@ -67,25 +68,28 @@ class Nodes:
         self._triples: defaultdict[str, list[Triple]] = defaultdict(list)
         for triple in triples:
             self._triples[triple[0]].append(triple)
-        self._properties: dict[str, Properties] = {}
 
     def properties(self, node: str) -> Properties:
-        """A node's values by the short names of their properties; made when it is asked for, few nodes ever are."""
-        known = self._properties.get(node)
-        if known is None:
-            known = self._properties[node] = {}
-            for _, predicate, value in self._triples.get(node, ()):
-                name = _PROPERTIES.get(predicate)
-                if name is not None:
-                    known.setdefault(name, []).append(value)
-        return known
+        """A node's values by the short names of their properties."""
+        found: Properties = {}
+        for _, predicate, value in self._triples.get(node, ()):
+            name = _PROPERTIES.get(predicate)
+            if name is not None:
+                if name in found:
+                    found[name].append(value)
+                else:
+                    found[name] = [value]
+        return found
 
     def of(self, node: str, *names: str) -> list[str]:
         """The values of the first of these properties that has any, in no order that means something."""
-        properties = self.properties(node)
-        for name in names:
-            if name in properties:
-                return properties[name]
+        triples = self._triples.get(node)
+        if triples:
+            for name in names:
+                terms = _SPELLINGS[name]
+                values = [value for _, predicate, value in triples if predicate in terms]
+                if values:
+                    return values
         return []
 
 
@@ -103,12 +107,13 @@ def flat_row(triples: Sequence[Triple], names: Mapping[str, str]) -> Row | None:
     kind = next(name for name in (*DATASET_TYPES, *TOOL_TYPES, "CreativeWork") if name in kinds)
     dates = tuple([text for name in DATES if name in own for text in sorted(map(text_of, own[name])) if text])
     downloads = own.get("distribution", [])
+    coverage = own.get("spatialCoverage") or own.get("spatial") or []
     texts = {
-        "name": _best(nodes.of(subject, "name", "headline", "alternateName")),
+        "name": _best(own.get("name") or nodes.of(subject, "headline", "alternateName")),
         "description": _best(own.get("description", ())),
         "keywords": ", ".join(sorted(_named(nodes, own.get("keywords", ())))),
         "publisher": _publisher(nodes, own) or NO_PUBLISHER,
-        "place": _place(nodes, subject) or NO_PLACE,
+        "place": _place(nodes, coverage) or NO_PLACE,
         "date": dates[0] if dates else "",
     }
     pairs = {(_TERM[name], literal(text)) for name, text in texts.items() if text}
@@ -116,7 +121,7 @@ def flat_row(triples: Sequence[Triple], names: Mapping[str, str]) -> Row | None:
     pairs.add((schema("subjectOf"), names.get(subject, subject)))
     pairs.update((_TERM["distribution"], literal(text)) for text in _addresses(nodes, downloads))
     pairs.update((_TERM["encodingFormat"], literal(text)) for text in _formats(nodes, [subject, *downloads]))
-    pairs.update(_coordinates(nodes, subject))
+    pairs.update(_coordinates(nodes, coverage))
     pairs.update(_depths(nodes, own))
     return Row(tuple(sorted(pairs)), dates)
 
@@ -215,12 +220,7 @@ def _publisher(nodes: Nodes, own: Properties) -> str:
     return ""
 
 
-def _coverage(nodes: Nodes, subject: str) -> list[str]:
-    return nodes.of(subject, "spatialCoverage", "spatial")
-
-
-def _place(nodes: Nodes, subject: str) -> str:
-    coverage = _coverage(nodes, subject)
+def _place(nodes: Nodes, coverage: Sequence[str]) -> str:
     names = _named(nodes, coverage)
     if not names:
         for value in coverage:
@@ -242,18 +242,16 @@ def _formats(nodes: Nodes, holders: Iterable[str]) -> set[str]:
     return {text for node in holders for text in _named(nodes, nodes.of(node, "encodingFormat", "fileFormat"))}
 
 
-def _coordinates(nodes: Nodes, subject: str) -> list[tuple[str, str]]:
+def _coordinates(nodes: Nodes, coverage: Sequence[str]) -> list[tuple[str, str]]:
     boxes = []
-    for place in _coverage(nodes, subject):
-        for shape in [place, *nodes.of(place, "geo")]:
-            if not is_node(shape):
-                continue
-            boxes += [places.box_of(text_of(value)) for value in nodes.of(shape, "box")]
+    for place in coverage:
+        for shape in [place, *nodes.of(place, "geo")] if is_node(place) else ():
+            own = nodes.properties(shape)
+            boxes += [places.box_of(text_of(value)) for value in own.get("box", ())]
             for name in ("polygon", "line", "circle"):
-                boxes += [places.outline_of(text_of(value)) for value in nodes.of(shape, name)]
-            latitudes, longitudes = nodes.of(shape, "latitude"), nodes.of(shape, "longitude")
-            if latitudes and longitudes:
-                boxes.append(places.point(text_of(min(latitudes)), text_of(min(longitudes))))
+                boxes += [places.outline_of(text_of(value)) for value in own.get(name, ())]
+            if "latitude" in own and "longitude" in own:
+                boxes.append(places.point(text_of(min(own["latitude"])), text_of(min(own["longitude"]))))
     box = places.around([box for box in boxes if box is not None])
     if box is None:
         return []

@@ -68,17 +68,19 @@ def _plain(text: str) -> Triples:
     except (SyntaxError, ValueError):
         raise _Odd from None
     triples = list(dict.fromkeys(_LINES.findall(written)))
-    if not triples:
-        if written:
-            raise _Odd
-        return Triples([])
-    subjects, predicates, values = map(set, zip(*triples, strict=True))
-    unknown = {term for term in subjects | predicates if term not in _good and term[0] != "_"}
-    for value in values:
+    if written and not triples:
+        raise _Odd
+    good = _good
+    unknown = set()
+    for subject, predicate, value in triples:
+        if subject not in good and subject[0] != "_":
+            unknown.add(subject)
+        if predicate not in good:
+            unknown.add(predicate)
         if value[0] == "<":
-            if value not in _good:
+            if value not in good:
                 unknown.add(value)
-        elif value[-1] == ">":
+        elif value[0] == '"' and value[-1] != '"':
             unknown.add(_datatype(value))
     if _all_good(unknown):
         return Triples(triples)

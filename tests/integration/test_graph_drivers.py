@@ -15,7 +15,8 @@ from tests.integration import servers
 @pytest.mark.part("fuseki")
 class TestFuseki(DriverSuite):
     @pytest.fixture(scope="class")
-    def graphs(self, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GraphStore]:
+    @classmethod
+    def graphs(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GraphStore]:
         with servers.fuseki(tmp_path_factory.mktemp("fuseki")) as url:
             yield FusekiStore(url)
 
@@ -23,7 +24,8 @@ class TestFuseki(DriverSuite):
 @pytest.mark.part("blazegraph")
 class TestBlazegraph(DriverSuite):
     @pytest.fixture(scope="class")
-    def graphs(self, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GraphStore]:
+    @classmethod
+    def graphs(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GraphStore]:
         with servers.blazegraph(tmp_path_factory.mktemp("blazegraph")) as url:
             yield BlazegraphStore(url)
 
@@ -31,7 +33,8 @@ class TestBlazegraph(DriverSuite):
 @pytest.mark.part("rdf4j")
 class TestRdf4j(DriverSuite):
     @pytest.fixture(scope="class")
-    def graphs(self, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GraphStore]:
+    @classmethod
+    def graphs(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GraphStore]:
         with servers.rdf4j(tmp_path_factory.mktemp("rdf4j")) as url:
             yield Rdf4jStore(url)
 
@@ -39,6 +42,7 @@ class TestRdf4j(DriverSuite):
 @pytest.mark.part("oxigraph")
 class TestOxigraph(DriverSuite):
     @pytest.fixture(scope="class")
-    def graphs(self, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GraphStore]:
+    @classmethod
+    def graphs(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GraphStore]:
         with servers.oxigraph_server(tmp_path_factory.mktemp("oxigraph"), NAMESPACES) as url:
             yield OxigraphStore(url)

@@ -15,6 +15,7 @@ class TestSheafServer(DriverSuite):
     """One server for the whole class."""
 
     @pytest.fixture(scope="class")
-    def graphs(self, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GraphStore]:
+    @classmethod
+    def graphs(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GraphStore]:
         with own_store(tmp_path_factory.mktemp("graph")) as store:
             yield store

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from sheaf.graph.driver import Body
 from sheaf.graph.drivers.blazegraph import BlazegraphStore
 from sheaf.graph.drivers.sparql import SparqlStore
@@ -11,6 +13,19 @@ class SheafStore(BlazegraphStore):
     """``base_url`` is ``http://host:port/blazegraph``."""
 
     load_type = "application/n-quads"
+
+    def exists(self, namespace: str) -> bool:
+        url = f"{self.base_url}/namespace/{namespace}"
+        return self._http.send("GET", url, expect=(200, 404)).status_code == 200
+
+    def protect(self, namespace: str, visibility: str, read_token: str = "") -> bool:
+        url = f"{self.base_url}/namespace/{namespace}"
+        if not read_token and self._http.send("GET", url).json()["visibility"] == visibility:
+            return False
+        wanted = {"visibility": visibility, "read_token": read_token}
+        body = json.dumps(wanted).encode()
+        self._http.send("PUT", f"{url}/access", content=body, headers={"Content-Type": "application/json"})
+        return True
 
     def load(self, namespace: str, body: Body) -> None:
         SparqlStore.load(self, namespace, body)

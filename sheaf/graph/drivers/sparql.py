@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from http.client import HTTPException
 from typing import Any
 from urllib.error import HTTPError, URLError
 
@@ -64,6 +65,9 @@ class SparqlStore(ABC):
     def exists(self, namespace: str) -> bool:
         return namespace in self.namespaces()
 
+    def protect(self, namespace: str, visibility: str, read_token: str = "") -> bool:  # noqa: ARG002
+        return False
+
     def apply(self, namespace: str, changes: GraphChanges) -> None:
         if not changes.empty:
             self._update(namespace, sparql_update(changes))
@@ -102,8 +106,10 @@ class SparqlStore(ABC):
                 return httpx.Response(error.code, text=error.read().decode(errors="replace"))
             except TimeoutError as error:
                 raise httpx.ReadTimeout(str(error)) from error
-            except (URLError, OSError) as error:
-                raise httpx.ConnectError(str(error)) from error
+            except (URLError, OSError, HTTPException) as error:
+                raise httpx.ConnectError(f"{type(error).__name__}: {error}") from error
+            except ValueError as error:
+                raise BadInput(f"{url} did not answer with SPARQL results in JSON: {error}") from error
             if not isinstance(found, dict):
                 raise BadInput(f"{url} answered with something else than SPARQL results in JSON: {str(found)[:200]}")
             answer.append(found)
@@ -114,7 +120,7 @@ class SparqlStore(ABC):
     def _asked(
         self, namespace: str, url: str, response: httpx.Response, answer: list[dict[str, Any]]
     ) -> dict[str, Any]:
-        if response.status_code == 404:
+        if response.status_code in {404, 405}:  # 405: Fuseki, where nothing is
             raise NotFound(f"there is no namespace {namespace} at {url}")
         if response.status_code != 200:
             raise refusal(url, response.status_code, response.text)

@@ -1,0 +1,166 @@
+"""The whole way on the embedded stack: configs in S3, and nobody presses a button."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from sheaf.demo import RunningSite, demo_configs, expected, load_site, serve
+from sheaf.demo.report import sources_table, tenants_table
+from sheaf.demo.way import Stack, embedded_stack, loaded_releases, upload, wait_until_followed
+from sheaf.harvest.manifest import latest_harvest
+from sheaf.release import published
+from sheaf.settings import Settings
+from sheaf.store import layout
+
+pytestmark = pytest.mark.e2e
+OFFSET = 20_300
+FOLLOW_SECONDS = 280.0
+NUMBERS = {
+    "sources_config": {"sources", "active_sources", "warnings"},
+    "tenants_config": {"tenants", "warnings"},
+    "summoned": {"pages", "documents", "bytes", "seconds", "new", "changed", "unchanged", "gone", "failed"},
+    "summoned_objects": {"written", "deleted", "unchanged", "seconds"},
+    "release": {"documents", "quads", "bytes", "added", "changed", "removed", "left_out"},
+    "release_summary": {"rows", "triples"},
+    "published_release": {"moved", "documents", "quads"},
+    "tenant_namespaces": {"namespaces", "created"},
+    "tenant_graph": {"graphs", "triples", "graphs_added", "graphs_changed", "graphs_removed", "seconds"},
+    "tenant_summary": {"graphs", "triples", "graphs_added", "graphs_changed", "graphs_removed", "seconds"},
+}
+METADATA = """query { assetNodes { assetKey { path } description groupName
+  assetMaterializations(limit: 1) { metadataEntries { __typename label } } } }"""
+
+
+def quietly(text: str) -> None:
+    print(text)
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[RunningSite]:
+    with serve(load_site("demo")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    settings = Settings(data_dir=tmp_path_factory.mktemp("data"), port_offset=OFFSET)
+    with embedded_stack(settings) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def configs(site: RunningSite, stack: Stack) -> tuple[str, str]:
+    """The demo's configs, uploaded, and everything followed."""
+    texts = demo_configs(site.url)
+    goal = upload(stack, *texts)
+    wait_until_followed(stack, goal, FOLLOW_SECONDS, quietly)
+    return texts
+
+
+def until(what: Callable[[], bool], seconds: float) -> bool:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if what():
+            return True
+        time.sleep(0.5)
+    return what()
+
+
+def test_an_upload_alone_harvests_releases_and_loads_everything_with_the_promised_counts(
+    site: RunningSite, stack: Stack, configs: tuple[str, str]
+) -> None:
+    goal = upload(stack, *configs)
+    assert sources_table(stack, site.site, goal, 0)[1] == []
+    assert tenants_table(stack, goal)[1] == []
+    coastal = {graph.split(":")[3] for graph in stack.graphs.graphs("coastal") if ":data:" in graph}
+    assert coastal == {"nitrogen", "brackish", "tidewatch"}
+
+
+def test_the_object_view_holds_each_current_document_once(stack: Stack, configs: tuple[str, str]) -> None:
+    harvest = latest_harvest(stack.store, "nitrogen")
+    assert harvest is not None
+    keys = [info.key for info in stack.store.list(layout.summoned_prefix("nitrogen"))]
+    assert len(keys) == harvest.documents == 40
+
+
+def test_every_asset_reports_numbers_under_stable_names(stack: Stack, configs: tuple[str, str]) -> None:
+    answer = httpx.post(f"{stack.settings.dagster_url}/graphql", json={"query": METADATA}, timeout=60).json()
+    found = {}
+    for node in answer["data"]["assetNodes"]:
+        entries = [entry for event in node["assetMaterializations"] for entry in event["metadataEntries"]]
+        found[node["assetKey"]["path"][-1]] = {
+            entry["label"]
+            for entry in entries
+            if entry["__typename"] in ("IntMetadataEntry", "FloatMetadataEntry", "BoolMetadataEntry")
+        }
+        assert node["description"], node["assetKey"]["path"]
+    assert {name: labels & found[name] for name, labels in NUMBERS.items()} == NUMBERS
+
+
+def test_logs_and_results_of_the_jobs_are_kept(stack: Stack, configs: tuple[str, str]) -> None:
+    logs = [info.key for info in stack.store.list(stack.settings.log_prefix)]
+    kinds = {match.group(1, 2) for key in logs if (match := re.search(r"sch_(\w+?)_(summon|release)_\d{4}_", key))}
+    assert {("nitrogen", "summon"), ("nitrogen2", "release"), ("driftcore", "summon")} <= kinds
+
+
+def test_a_bad_config_is_refused_in_the_tick_and_the_last_good_one_stays(
+    stack: Stack, configs: tuple[str, str]
+) -> None:
+    sources, _ = configs
+    key = layout.sources_config()
+    before = published(stack.store, "nitrogen")
+    try:
+        stack.store.put(key, sources.replace("sourcetype: sitegraph", "sourcetype: sitegraf").encode())
+        assert until(lambda: "sitegraf" in stack.dagster.last_tick("s3_config_source_sensor")[1], 60)
+        said = stack.dagster.last_tick("s3_config_source_sensor")[1]
+        assert re.search(r"gleanerconfig.yaml, line \d+, column \d+: source driftcore: sourcetype 'sitegraf'", said)
+        assert "Did you mean sitegraph" in said
+    finally:
+        stack.store.put(key, sources.encode())
+    assert published(stack.store, "nitrogen") == before
+
+
+def test_a_tenants_changed_list_has_its_effect_by_itself(stack: Stack, configs: tuple[str, str]) -> None:
+    sources, tenants = configs
+    goal = upload(stack, sources, tenants.replace("[nitrogen, brackish, tidewatch]", "[nitrogen2, tidewatch]"))
+    wait_until_followed(stack, goal, FOLLOW_SECONDS, quietly)
+    coastal = {graph.split(":")[3] for graph in stack.graphs.graphs("coastal") if ":data:" in graph}
+    assert coastal == {"nitrogen2", "tidewatch"}
+    assert tenants_table(stack, goal)[1] == []
+
+
+def test_a_sources_changed_settings_harvest_it_again_and_what_changed_travels_to_the_tenants(
+    site: RunningSite, stack: Stack, configs: tuple[str, str]
+) -> None:
+    sources, tenants = configs
+    before = {name: loaded_releases(stack, "everything", "everything").get(name) for name in ("nitrogen", "seamount")}
+    site.set_day(1)
+    changed = sources.replace("- name: nitrogen ", "- contact: data@example.org\n  name: nitrogen ", 1)
+    goal = upload(stack, changed, tenants)
+    wait_until_followed(stack, goal, FOLLOW_SECONDS, quietly)
+    harvest, promised = latest_harvest(stack.store, "nitrogen"), expected(site.site, "nitrogen", 1)
+    assert harvest is not None
+    assert (harvest.documents, harvest.new, harvest.changed) == (promised.documents, promised.new, promised.changed)
+    assert harvest.gone == promised.states["gone"] > 0
+    after = loaded_releases(stack, "everything", "everything")
+    assert after["nitrogen"] != before["nitrogen"]
+    assert after["seamount"] == before["seamount"]
+    assert tenants_table(stack, goal)[1] == []
+
+
+def test_no_secret_stands_in_the_runs_the_logs_or_the_bucket(stack: Stack, configs: tuple[str, str]) -> None:
+    settings = stack.settings
+    secrets = [
+        secret.get_secret_value().encode()
+        for secret in (settings.minio_secret_key, settings.graph_token, settings.minio_access_key)
+    ]
+    folder = Path(settings.data_dir)
+    places = [*(folder / "logs").rglob("*"), *(folder / "dagster").rglob("*"), *(folder / "s3").rglob("*")]
+    found = [str(path) for path in places if path.is_file() and any(secret in path.read_bytes() for secret in secrets)]
+    assert found == []
