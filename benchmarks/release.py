@@ -51,13 +51,13 @@ class FolderStore:
         except FileNotFoundError:
             raise NotFound(f"there is no object {key}") from None
 
-    def put(self, key: str, data: bytes, content_type: str = "", metadata: dict[str, str] | None = None) -> ObjectInfo:
+    def put(self, key: str, data: bytes, content_type: str = "", metadata: object = None) -> ObjectInfo:  # noqa: ARG002
         path = self.folder / key
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
         return ObjectInfo(key, len(data), "")
 
-    def put_file(self, key: str, path: Path, content_type: str = "") -> ObjectInfo:
+    def put_file(self, key: str, path: Path, content_type: str = "") -> ObjectInfo:  # noqa: ARG002
         target = self.folder / key
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, target)

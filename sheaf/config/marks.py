@@ -93,7 +93,8 @@ def _syntax(error: yaml.MarkedYAMLError, text: str, file: str) -> Problem:
     mark = error.problem_mark or error.context_mark
     line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
     lines = text.splitlines()
-    shown = lines[line - 1].strip()[:80] if line <= len(lines) else ""
+    here = lines[line - 1].strip()[:80] if line <= len(lines) else ""
+    text_here = "(hidden)" if _is_secret(here) else repr(here)
     name = ""
     for earlier in reversed(lines[: line - 1]):
         stripped = earlier.strip().removeprefix("- ").strip()
@@ -101,7 +102,7 @@ def _syntax(error: yaml.MarkedYAMLError, text: str, file: str) -> Problem:
             name = f"at or after {stripped}"
             break
     return Problem(
-        file, line, column, f"this is no YAML: {error.problem or error} at {shown!r}",
+        file, line, column, f"this is no YAML: {error.problem or error} at {text_here}",
         "Check the indentation and the quotes here and in the line before.", name,
     )  # fmt: skip
 
@@ -150,10 +151,14 @@ def _mapping(node: yaml.MappingNode, path: Path, marked: Marked) -> dict[str, An
 
 def shown(field_name: str, value: Any) -> str:
     """A value as an error message may show it: short, and never a secret."""
-    if any(word in field_name.lower() for word in SECRET_WORDS):
+    if _is_secret(field_name):
         return "(hidden)"
     text = repr(value)
     return text if len(text) <= 80 else text[:77] + "..."
+
+
+def _is_secret(text: str) -> bool:
+    return any(word in text.lower() for word in SECRET_WORDS)
 
 
 def near(word: str, known: list[str]) -> str:

@@ -84,7 +84,6 @@ class Assembler:
         self._files = {
             "release.nq": Growing(None),
             RELEASE: Growing(folder / RELEASE, text=False),
-            "prov.nq": Growing(None),
             PROV: Growing(folder / PROV, text=False),
             SUMMARY: Growing(folder / SUMMARY),
         }
@@ -131,7 +130,7 @@ class Assembler:
 
     def _take(self, bucket: Bucket, index: IndexWriter) -> None:
         for name, suffix in (
-            ("release.nq", ".nq"), (RELEASE, ".nq.gz"), ("prov.nq", ".prov.nq"), (PROV, ".prov.nq.gz"),
+            ("release.nq", ".nq"), (RELEASE, ".nq.gz"), (PROV, ".prov.nq.gz"),
             (SUMMARY, ".summary.nq"),
         ):  # fmt: skip
             self._files[name].take(bucket.file(suffix))

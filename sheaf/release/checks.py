@@ -5,7 +5,7 @@ from __future__ import annotations
 from sheaf.config.sources import Thresholds
 from sheaf.release.record import INDEX, PROV, RELEASE, SUMMARY, Check, ReleaseRecord
 
-FILES = (RELEASE, SUMMARY, PROV, INDEX, "release.nq", "prov.nq")
+FILES = (RELEASE, SUMMARY, PROV, INDEX, "release.nq")
 
 
 def run_checks(record: ReleaseRecord, thresholds: Thresholds, published: ReleaseRecord | None) -> tuple[Check, ...]:

@@ -86,7 +86,7 @@ class ReleaseRecord(Frozen):
     dropped: int = Field(0, description="triples whose IRI is relative or has white space around it: no RDF")
     content_sha256: str = Field(description="of release.nq followed by summary.nq")
     parsed_quads: int = Field(description="quads that a parser found in release.nq when it was made")
-    files: dict[str, FileFacts] = Field(description="those of the archive; release.nq and prov.nq uncompressed too")
+    files: dict[str, FileFacts] = Field(description="those of the archive, and release.nq uncompressed")
     left_out: int = 0
     left_out_reasons: dict[str, int] = Field(default_factory=dict)
     left_out_documents: tuple[LeftOut, ...] = Field((), description=f"the first {LISTED_LOSSES}")

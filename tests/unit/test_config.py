@@ -92,9 +92,8 @@ def test_every_error_of_a_file_is_reported_at_once() -> None:
 
 
 def test_a_secret_never_shows_in_a_refusal() -> None:
-    error = refused(
-        b"minio: {secretkey: hunter2hunter2}\nsources:\n- {name: a, url: 'https://x.org/s', token_secret: [x]}\n- name: 1 2\n"
-    )
+    error = refused(b"minio:\n  secretkey: hunter2: hunter2\nsources: []\n")
+    assert "line 2" in str(error)
     assert "hunter2" not in str(error)
 
 
@@ -132,7 +131,7 @@ def test_excluded_sources_are_no_members() -> None:
 
 def test_an_unknown_source_of_a_tenant_is_refused_with_near_names() -> None:
     with pytest.raises(
-        ConfigRefused, match="line 4, column 18: tenant all: there is no source 'irs'. Did you mean iris?"
+        ConfigRefused, match=r"line 4, column 18: tenant all: there is no source 'irs'\. Did you mean iris\?"
     ):
         load_tenants(TENANTS.replace(b"[all, iris]", b"[all, irs]"), ["iris", "bcodmo"])
 
@@ -171,5 +170,5 @@ def test_tenants_are_checked_against_the_sources_in_force() -> None:
 
 
 def test_nothing_in_force_says_what_to_upload() -> None:
-    with pytest.raises(NotFound, match="upload scheduler/configs/gleanerconfig.yaml"):
+    with pytest.raises(NotFound, match=r"upload scheduler/configs/gleanerconfig\.yaml"):
         sources_in_force(MemoryStore(), Settings())

@@ -200,7 +200,7 @@ def test_a_harvest_that_is_missing_or_was_stopped_is_refused_by_name() -> None:
         build_release(store, source(), FIRST, org=ORG)
 
 
-@pytest.mark.parametrize(("size", "digits"), [(0, 0), (4 << 20, 0), (5 << 20, 1), (65 << 20, 2), (10**15, 4)])
+@pytest.mark.parametrize(("size", "digits"), [(0, 0), (1 << 20, 0), (2 << 20, 1), (17 << 20, 2), (10**15, 3)])
 def test_buckets_grow_in_number_and_not_in_size(size: int, digits: int) -> None:
     assert buckets.bucket_digits(size) == digits
 

@@ -11,9 +11,12 @@ from sheaf.harvest.manifest import latest_harvest
 from sheaf.harvest.objects import reconcile_objects
 
 CHECKS = [
-    dg.AssetCheckSpec("found_documents", asset="summoned", blocking=True, description="The harvest found documents."),
-    dg.AssetCheckSpec("pages_without_loss", asset="summoned", description="No page failed or held broken JSON-LD."),
-    dg.AssetCheckSpec("nothing_waits_for_a_person", asset="summoned", description="Not more pages went than allowed."),
+    dg.AssetCheckSpec(name, asset="summoned", blocking=blocking, description=about, partitions_def=sources)
+    for name, blocking, about in (
+        ("found_documents", True, "The harvest found documents."),
+        ("pages_without_loss", False, "No page failed or held broken JSON-LD."),
+        ("nothing_waits_for_a_person", False, "Not more pages went than the source's shrink_limit allows."),
+    )
 ]
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import dagster as dg
 
+from code_locations.common.partitions import sources
 from sheaf.release import ReleaseRecord
 
 EXAMPLES = 20
@@ -24,7 +25,7 @@ CHECKS = {
 def check_specs(release: dg.AssetKey) -> list[dg.AssetCheckSpec]:
     """The checks of every release; a blocking one that fails keeps it from being published."""
     return [
-        dg.AssetCheckSpec(name, asset=release, description=description, blocking=True)
+        dg.AssetCheckSpec(name, asset=release, description=description, blocking=True, partitions_def=sources)
         for name, description in CHECKS.items()
     ]
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import dagster as dg
 
+from code_locations.common.partitions import tenants
 from sheaf.graph import NamespaceResult
 
 EQUALS = "equals_the_releases"
 COMPLETE = "has_all_its_sources"
 TENANT_CHECKS = {
     asset: [
-        dg.AssetCheckSpec(EQUALS, asset=asset, description="The store's counts are those of the published releases."),
-        dg.AssetCheckSpec(COMPLETE, asset=asset, description="Every source of the tenant has a published release."),
+        dg.AssetCheckSpec(name, asset=asset, description=about, partitions_def=tenants)
+        for name, about in (
+            (EQUALS, "The store's counts are those of the published releases."),
+            (COMPLETE, "Every source of the tenant has a published release."),
+        )
     ]
     for asset in ("tenant_graph", "tenant_summary")
 }
