@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import json
 import secrets
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ import click
 from sheaf.config import Tenant, near, sources_in_force, tenants_in_force
 from sheaf.errors import BadInput
 from sheaf.graph import GraphStore, NamespaceResult, open_graph_store, reconcile_tenant
+from sheaf.graph.drivers import SheafStore
+from sheaf.graph.markers import communities, read_states
 from sheaf.graph.reconcile import Reconciler
 from sheaf.graph.results import Kind
 from sheaf.settings import Settings
@@ -45,6 +48,16 @@ class Project:
             raise BadInput(f"there is no tenant {community!r}. {near(community, known)}")
         self.tenant: Tenant = found
 
+    @property
+    def namespaces(self) -> tuple[str, str]:
+        return self.tenant.graph.main_namespace, self.tenant.graph.summary_namespace
+
+    def own_server(self) -> SheafStore:
+        """The driver, when the store is our own graph server."""
+        if not isinstance(self.graphs, SheafStore):
+            raise BadInput(f"a {self.settings.graph_type} store has a backup of its own: use that")
+        return self.graphs
+
     def reconciler(self, kind: Kind) -> Reconciler:
         return Reconciler(self.store, self.graphs, self.tenant, self.sources, self.settings.org, kind)
 
@@ -58,8 +71,6 @@ def _tenant(command: Callable[..., None]) -> Callable[..., None]:
 @click.option("--json", "as_json", is_flag=True, help="as JSON")
 def status(tenant: str, as_json: bool) -> None:
     """Which release of each source is loaded, and which is published."""
-    from sheaf.graph.markers import read_states
-
     project = Project(tenant)
     rows: list[dict[str, Any]] = []
     for kind in KINDS:
@@ -154,13 +165,36 @@ def _say(result: NamespaceResult) -> None:
 def drop(tenant: str, yes: bool) -> None:
     """Drop both namespaces of a tenant, with all their data; the next reconcile makes them anew."""
     project = Project(tenant)
-    names = [project.tenant.graph.main_namespace, project.tenant.graph.summary_namespace]
+    names = project.namespaces
     if not yes:
         typed = click.prompt(f"This drops {' and '.join(names)}. Type the tenant's name to go on", default="")
         if typed != tenant:
             raise BadInput("that is not the tenant's name; nothing was dropped")
     for name in names:
         click.echo(f"{name}: {'dropped' if project.graphs.drop(name) else 'was not there'}")
+
+
+@graph.command()
+@click.option("--drop", "dropping", is_flag=True, help="drop them, after their names were typed")
+@click.option("--yes", is_flag=True, help="do not ask")
+def leftovers(dropping: bool, yes: bool) -> None:
+    """List namespaces that we loaded for a tenant that is in the config no more, or that uses others now."""
+    settings = Settings.load()
+    store, graphs = open_store(settings), open_graph_store(settings)
+    tenants, _ = tenants_in_force(store, settings)
+    used = {name for each in tenants.tenant for name in (each.graph.main_namespace, each.graph.summary_namespace)}
+    left = [
+        (name, owners)
+        for name in graphs.namespaces()
+        if name not in used and (owners := communities(graphs, name, settings.org))
+    ]
+    for name, owners in left:
+        click.echo(f"{name}: {graphs.count(name):,} triples of {', '.join(owners)}")
+        if dropping:
+            typed = name if yes else click.prompt("Type the namespace's name to drop it", default="")
+            click.echo("dropped" if typed == name and graphs.drop(name) else "kept")
+    if not left:
+        click.echo("every namespace that we loaded belongs to a tenant")
 
 
 @graph.command()
@@ -192,14 +226,57 @@ def query(tenant: str, sparql: str, summary: bool, form: str) -> None:
 
 @graph.command()
 @_tenant
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+def backup(tenant: str, folder: Path) -> None:
+    """Write both namespaces of a tenant as gzipped N-Quads into FOLDER, each as it was at one moment."""
+    project = Project(tenant)
+    store = project.own_server()
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in project.namespaces:
+        path, unfinished = folder / f"{name}.nq.gz", folder / f"{name}.nq.gz.new"
+        with gzip.open(unfinished, "wb", compresslevel=4) as file:
+            for block in store.dump(name):
+                file.write(block)
+        unfinished.replace(path)
+        click.echo(f"{path}: {path.stat().st_size:,} bytes")
+
+
+@graph.command()
+@_tenant
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+def restore(tenant: str, folder: Path) -> None:
+    """Load what backup wrote into FOLDER; a namespace that holds anything is refused."""
+    project = Project(tenant)
+    for name in project.namespaces:
+        path = folder / f"{name}.nq.gz"
+        if not path.exists():
+            raise BadInput(f"{path} is missing: give the folder that sheaf graph backup wrote")
+        project.graphs.ensure(name)
+        if project.graphs.count(name):
+            raise BadInput(f"the namespace {name} is not empty: sheaf graph drop {tenant} first")
+        project.graphs.load(name, lambda path=path: _lines(path))  # type: ignore[misc]
+        click.echo(f"{name}: {project.graphs.count(name):,} triples")
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    rest = b""
+    with gzip.open(path) as file:
+        while block := file.read(1 << 20):
+            cut = block.rfind(b"\n") + 1
+            yield rest + block[:cut]
+            rest = block[cut:]
+    yield rest
+
+
+@graph.command()
+@_tenant
 def token(tenant: str) -> None:
     """Make a new read token for a private tenant and print it, this once; the one before is good no more."""
     project = Project(tenant)
     if project.tenant.visibility != "private":
         raise BadInput(f"{tenant} is public, everybody may read it: set visibility: private in tenant.yaml first")
     read_token = secrets.token_urlsafe(24)
-    names = (project.tenant.graph.main_namespace, project.tenant.graph.summary_namespace)
-    if not all(project.graphs.protect(name, "private", read_token) for name in names):
+    if not all(project.graphs.protect(name, "private", read_token) for name in project.namespaces):
         raise BadInput(f"a {project.settings.graph_type} store has no read tokens: protect it by its own means")
     click.echo(read_token)
 

@@ -29,14 +29,21 @@ def job() -> None:
 @click.option("--mode", type=click.Choice(["full", "diff"]), help="full asks for every page; default: the config's")
 @click.option("--limit", type=click.IntRange(min=1), help="at most this many pages; such a harvest is never published")
 @click.option("--only", multiple=True, metavar="URL", help="only this page; such a harvest is never published")
+@click.option("--agree-to-shrink", is_flag=True, help="let go of pages that left the list, however many they are")
 def summon(
-    source: str, config_sha: str | None, job_id: str | None, mode: str | None, limit: int | None, only: tuple[str, ...]
+    source: str,
+    config_sha: str | None,
+    job_id: str | None,
+    mode: str | None,
+    limit: int | None,
+    only: tuple[str, ...],
+    agree_to_shrink: bool,
 ) -> None:
     """Harvest one source into parts and a manifest."""
     from sheaf.jobs.summon import summon_job
 
-    code = summon_job(Settings.load(), source, config_sha, _job_id("summon", source, job_id), mode, limit, only)
-    sys.exit(code)
+    name = _job_id("summon", source, job_id)
+    sys.exit(summon_job(Settings.load(), source, config_sha, name, mode, limit, only, agree_to_shrink=agree_to_shrink))
 
 
 @job.command()

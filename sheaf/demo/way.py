@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from sheaf.harvest.manifest import latest_harvest
 from sheaf.release import published
 from sheaf.settings import Settings, inherited_environment
 from sheaf.stack.dagster_api import DagsterApi
-from sheaf.stack.folder import data_folder, embedded_settings
+from sheaf.stack.folder import data_folder, embedded_settings, external_settings
 from sheaf.stack.state import running_state
 from sheaf.store import ObjectStore, layout, open_store
 
@@ -31,7 +31,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """A running embedded stack and clients for its parts."""
+    """A running stack and clients for its parts."""
 
     settings: Settings
     store: ObjectStore
@@ -40,16 +40,27 @@ class Stack:
     process: subprocess.Popen[bytes]
 
 
-@contextmanager
-def embedded_stack(settings: Settings, output: int | None = None) -> Iterator[Stack]:
+def embedded_stack(settings: Settings, output: int | None = None) -> AbstractContextManager[Stack]:
     """Run ``sheaf up`` in the settings' data folder, ready when entered, stopped with all its tree when left.
 
     Raises ``SheafError`` when it does not start; what it says goes to our own output, or to ``output``.
     """
+    return _stack(settings, [], embedded_settings, output)
+
+
+def external_stack(settings: Settings, instance: Path, output: int | None = None) -> AbstractContextManager[Stack]:
+    """The same, on the object store and the triplestore of the settings, and with an instance file of Dagster's."""
+    return _stack(settings, ["--external-stores", "--instance", str(instance)], external_settings, output)
+
+
+@contextmanager
+def _stack(
+    settings: Settings, words: list[str], settle: Callable[[Settings], Settings], output: int | None
+) -> Iterator[Stack]:
     folder = data_folder(settings)
     command = [sys.executable, "-m", "sheaf.cli", "up", "--data-dir", str(folder.root)]
     process = subprocess.Popen(
-        [*command, "--port-offset", str(settings.port_offset)],
+        [*command, "--port-offset", str(settings.port_offset), *words],
         env={**inherited_environment(), **settings.environment()},
         stdout=output,
         stderr=output,
@@ -59,13 +70,11 @@ def embedded_stack(settings: Settings, output: int | None = None) -> Iterator[St
         end = time.monotonic() + START_SECONDS
         while (state := running_state(folder)) is None or state.phase != "ready":
             if process.poll() is not None:
-                raise SheafError(
-                    f"the embedded stack did not start (exit code {process.returncode}); it says why above"
-                )
+                raise SheafError(f"the stack did not start (exit code {process.returncode}); it says why above")
             if time.monotonic() > end:
-                raise SheafError(f"the embedded stack was not ready after {START_SECONDS:.0f} s; see {folder.logs}")
+                raise SheafError(f"the stack was not ready after {START_SECONDS:.0f} s; see {folder.logs}")
             time.sleep(0.1)
-        there = embedded_settings(settings)
+        there = settle(settings)
         dagster = DagsterApi(there.dagster_url)
         yield Stack(there, open_store(there), open_graph_store(there), dagster, process)
         dagster.close()

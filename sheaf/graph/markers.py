@@ -84,6 +84,14 @@ def read_states(graphs: GraphStore, namespace: str, markers: Markers) -> dict[st
     }
 
 
+def communities(graphs: GraphStore, namespace: str, org: str) -> list[str]:
+    """The tenants that ever loaded anything into the namespace, by its marker graphs."""
+    query = f"SELECT DISTINCT ?g WHERE {{ GRAPH ?g {{ ?s <{VOCABULARY}release> ?o }} }}"
+    names = (row["g"]["value"] for row in graphs.query(namespace, query)["results"]["bindings"])
+    prefix = f"urn:gleaner.io:{org}:tenant:"
+    return sorted(name.removeprefix(prefix).split(":")[0] for name in names if name.startswith(prefix))
+
+
 class LoadedHashes:
     """The hashes of one source's graphs in the namespace, taken one by one in the order of the graphs' names.
 

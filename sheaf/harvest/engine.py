@@ -62,6 +62,7 @@ class _Run:
     report: DiscoveryReport
     progress: Progress
     lease: Lease
+    stopping: bool = False
     queue: asyncio.Queue[Found | None] = field(default_factory=lambda: asyncio.Queue(WAITING_PAGES))
 
     @property
@@ -208,10 +209,18 @@ async def _fetch_all(run: _Run, pages: Pages, threads: int) -> None:
                 task.result()
             waiting -= done
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await _end_all(run, tasks)
     _check_found(run)
+
+
+async def _end_all(run: _Run, tasks: list[asyncio.Task[None]]) -> None:
+    run.stopping = True
+    pending = {task for task in tasks if not task.done()}
+    while pending:
+        # The HTTP client loses a cancellation that comes with an answer, so one is not enough.
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=0.5)
 
 
 async def _discover(run: _Run, fetcher: Fetcher, workers: int) -> None:
@@ -245,6 +254,8 @@ async def _work(run: _Run, pages: Pages) -> None:
     queue, journal, progress, breaker = run.queue, run.journal, run.progress, run.breaker
     while (found := await queue.get()) is not None:
         rows = await pages.rows(found)
+        if run.stopping:
+            return
         await journal.add(rows)
         first = rows[0]
         failed = first["state"] == "failed"

@@ -65,7 +65,11 @@ class Journal:
         """Start to write what is there; raises what an earlier write came to."""
         self._begin()
         while len(self._waiting) > _WAITING_PARTS:
-            await asyncio.wrap_future(self._waiting.pop(0))
+            first = self._waiting[0]
+            # Shielded: a harvest that is cancelled while it waits here must not lose the part.
+            await asyncio.shield(asyncio.wrap_future(first))
+            if self._waiting and self._waiting[0] is first:
+                del self._waiting[0]
 
     def _begin(self) -> None:
         self._flushed = time.monotonic()

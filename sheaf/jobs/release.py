@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 import os
-import sys
-import time
-import traceback
 
 from sheaf import __version__
 from sheaf.config import Source, source_in_force
-from sheaf.errors import BadInput, NotFound, SheafError, TemporaryFault
+from sheaf.errors import NotFound
 from sheaf.harvest.manifest import latest_harvest
-from sheaf.jobs.results import BAD_INPUT, DONE, DONE_WITH_LOSSES, FAILED, TRY_AGAIN, JobResult, write_result
+from sheaf.jobs.ending import run_to_its_end
+from sheaf.jobs.results import DONE, DONE_WITH_LOSSES, JobResult
 from sheaf.release import ReleaseRecord, build_release
 from sheaf.settings import Settings
-from sheaf.store import ObjectStore, open_store
-
-log = logging.getLogger(__name__)
+from sheaf.store import ObjectStore
 
 
 def release_job(
@@ -35,10 +30,8 @@ def release_job(
     Returns the exit code (``jobs.results``); a release that its checks keep from being published is made all the same,
     and exits with 0 or 3. Raises nothing.
     """
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    begun = time.monotonic()
-    try:
-        store = store or open_store(settings)
+
+    def work(store: ObjectStore) -> JobResult:
         _, source, sha = source_in_force(store, settings, source_name, config_sha)
         harvest = harvest_id or _newest(store, source)
         record = build_release(
@@ -50,11 +43,9 @@ def release_job(
             config_sha=sha,
             workers=workers if workers is not None else _workers(settings),
         )
-        result = _done(record, harvest, job_id)
-    except Exception as error:
-        result = _failed(error, source_name, job_id)
-    numbers = {**result.numbers, "job_seconds": round(time.monotonic() - begun, 3)}
-    return _leave(store, result.model_copy(update={"numbers": numbers}))
+        return _done(record, harvest, job_id)
+
+    return run_to_its_end("release", source_name, job_id, settings, work, store)
 
 
 def release_numbers(record: ReleaseRecord) -> dict[str, int | float]:
@@ -100,28 +91,3 @@ def _done(record: ReleaseRecord, harvest_id: str, job_id: str) -> JobResult:
         release_id=record.release_id,
         numbers=release_numbers(record),
     )
-
-
-def _failed(error: Exception, source: str, job_id: str) -> JobResult:
-    code, reason = FAILED, "internal_error"
-    if isinstance(error, TemporaryFault):
-        code, reason = TRY_AGAIN, "temporary"
-    elif isinstance(error, (BadInput, NotFound)):
-        code, reason = BAD_INPUT, "bad_input"
-    elif isinstance(error, SheafError):
-        reason = "failed"
-    else:
-        traceback.print_exception(error)
-    return JobResult(job="release", job_id=job_id, source=source, exit_code=code, message=str(error), reason=reason)
-
-
-def _leave(store: ObjectStore | None, result: JobResult) -> int:
-    (log.error if result.exit_code not in (DONE, DONE_WITH_LOSSES) else log.info)("%s", result.message)
-    if store is None:
-        return result.exit_code
-    try:
-        write_result(store, result)
-    except SheafError as error:
-        log.warning("the result could not be written: %s", error)
-        return TRY_AGAIN if result.exit_code in (DONE, DONE_WITH_LOSSES) else result.exit_code
-    return result.exit_code

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import logging
-import sys
-import time
-import traceback
 from collections.abc import Sequence
 
 from sheaf.config import source_in_force
-from sheaf.errors import BadInput, NotFound, SheafError, TemporaryFault
-from sheaf.harvest.breaker import SourceDown
 from sheaf.harvest.engine import run_harvest
 from sheaf.harvest.progress import Progress
 from sheaf.harvest.provenance import org_quads
 from sheaf.harvest.schema import HarvestSummary
+from sheaf.jobs.ending import run_to_its_end
 from sheaf.jobs.reporting import ProgressReport
-from sheaf.jobs.results import BAD_INPUT, DONE, DONE_WITH_LOSSES, FAILED, TRY_AGAIN, JobResult, write_result
+from sheaf.jobs.results import DONE, DONE_WITH_LOSSES, JobResult
 from sheaf.settings import Settings
-from sheaf.store import ObjectStore, layout, open_store
-
-log = logging.getLogger(__name__)
+from sheaf.store import ObjectStore, layout
 
 
 def summon_job(
@@ -36,24 +29,20 @@ def summon_job(
     store: ObjectStore | None = None,
 ) -> int:
     """Harvest a source and write the job's result; returns the exit code (``jobs.results``). Raises nothing."""
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    begun = time.monotonic()
-    progress = Progress()
-    try:
-        store = store or open_store(settings)
+
+    def work(store: ObjectStore) -> JobResult:
         project, source, sha = source_in_force(store, settings, source_name, config_sha)
         quads = "".join(org_quads(settings.org, source)).encode()
         store.put(layout.org(source.name), quads, "application/n-quads")
+        progress = Progress()
         with ProgressReport(progress):
             summary = run_harvest(
                 store, project, source, sha, settings=settings, mode=mode, limit=limit, only=tuple(only),
                 job_id=job_id, agree_to_shrink=agree_to_shrink, progress=progress,
             )  # fmt: skip
-        result = _done(summary, job_id)
-    except Exception as error:
-        result = _failed(error, source_name, job_id)
-    numbers = {**result.numbers, "job_seconds": round(time.monotonic() - begun, 3)}
-    return _leave(store, result.model_copy(update={"numbers": numbers}))
+        return _done(summary, job_id)
+
+    return run_to_its_end("summon", source_name, job_id, settings, work, store)
 
 
 def harvest_numbers(summary: HarvestSummary) -> dict[str, int | float]:
@@ -86,30 +75,3 @@ def _done(summary: HarvestSummary, job_id: str) -> JobResult:
         harvest_id=summary.harvest_id,
         numbers=harvest_numbers(summary),
     )
-
-
-def _failed(error: Exception, source: str, job_id: str) -> JobResult:
-    code, reason = FAILED, "internal_error"
-    if isinstance(error, SourceDown):
-        code, reason = (TRY_AGAIN if error.passing else FAILED), error.reason
-    elif isinstance(error, TemporaryFault):
-        code, reason = TRY_AGAIN, "temporary"
-    elif isinstance(error, (BadInput, NotFound)):
-        code, reason = BAD_INPUT, "bad_input"
-    elif isinstance(error, SheafError):
-        reason = "failed"
-    else:
-        traceback.print_exception(error)
-    return JobResult(job="summon", job_id=job_id, source=source, exit_code=code, message=str(error), reason=reason)
-
-
-def _leave(store: ObjectStore | None, result: JobResult) -> int:
-    (log.error if result.exit_code not in (DONE, DONE_WITH_LOSSES) else log.info)("%s", result.message)
-    if store is None:
-        return result.exit_code
-    try:
-        write_result(store, result)
-    except SheafError as error:
-        log.warning("the result could not be written: %s", error)
-        return TRY_AGAIN if result.exit_code in (DONE, DONE_WITH_LOSSES) else result.exit_code
-    return result.exit_code

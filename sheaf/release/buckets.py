@@ -10,7 +10,7 @@ import gc
 import hashlib
 import multiprocessing
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Executor, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -31,9 +31,10 @@ from sheaf.release.graph_names import data_graph
 from sheaf.release.index import IndexRow
 from sheaf.release.record import LeftOut
 
-_BUCKET_BYTES = 1 << 20  # of documents' text: small enough that no process waits long for the last one
-_MAX_DIGITS = 3  # 4,096 files
-_FLUSH_BYTES = 16 << 20
+# Up to so many bytes of text one bucket, 16, 256; beyond 4,096. A bucket stays under 4 MB until there are 16 GB, and
+# small enough that no process waits long for the last one.
+_BUCKETS_FOR = (1 << 20, 8 << 20, 1 << 30)
+_FLUSH_BYTES = 8 << 20
 _GZIP_LEVEL = 3  # as fast as level 1 and 5 % smaller; level 6 takes twice the time for another 12 %
 
 SPILL_COLUMNS = tuple(dict.fromkeys(["id", "url", *PROV_COLUMNS]))
@@ -41,10 +42,7 @@ SPILL_COLUMNS = tuple(dict.fromkeys(["id", "url", *PROV_COLUMNS]))
 
 def bucket_digits(text_bytes: int) -> int:
     """How many leading digits of the ids tell the buckets apart, for that much text."""
-    digits = 0
-    while text_bytes > _BUCKET_BYTES * 16**digits and digits < _MAX_DIGITS:
-        digits += 1
-    return digits
+    return sum(text_bytes > limit for limit in _BUCKETS_FOR)
 
 
 class Spill:
@@ -53,7 +51,7 @@ class Spill:
     def __init__(self, folder: Path, digits: int) -> None:
         self._folder = folder
         self._digits = digits
-        self._waiting: dict[str, list[bytes]] = {}
+        self._waiting: dict[str, bytearray] = {}
         self._waiting_bytes = 0
         self._paths: dict[str, Path] = {}
         self.documents = 0
@@ -62,8 +60,8 @@ class Spill:
         """Take a batch with ``SPILL_COLUMNS`` and ``text``."""
         columns = [batch[name].to_pylist() for name in (*SPILL_COLUMNS, "text")]
         for row in zip(*columns, strict=True):
-            line = orjson.dumps(row)
-            self._waiting.setdefault(row[0][: self._digits], []).append(line)
+            line = orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE)
+            self._waiting.setdefault(row[0][: self._digits], bytearray()).extend(line)
             self._waiting_bytes += len(line)
         self.documents += batch.num_rows
         if self._waiting_bytes > _FLUSH_BYTES:
@@ -75,10 +73,10 @@ class Spill:
         return [self._paths[name] for name in sorted(self._paths)]
 
     def _flush(self) -> None:
-        for name, lines in self._waiting.items():
+        for name, data in self._waiting.items():
             path = self._paths.setdefault(name, self._folder / f"bucket-{len(self._paths):05d}")
             with path.open("ab") as file:
-                file.writelines(line + b"\n" for line in lines)
+                file.write(data)
         self._waiting, self._waiting_bytes = {}, 0
 
 
@@ -153,8 +151,12 @@ def _convert_one(
     graph = data_graph(task.org, task.source.name, row["id"])
     try:
         converted = convert_document(row["text"], graph)
-    except NotConverted as error:
-        bucket.left_out.append(LeftOut(id=row["id"], url=row["url"], reason=error.reason, detail=error.detail[:300]))
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # a panic of pyoxigraph is no Exception
+        reason = error.reason if isinstance(error, NotConverted) else "internal_error"
+        detail = error.detail if isinstance(error, NotConverted) else repr(error)
+        bucket.left_out.append(LeftOut(id=row["id"], url=row["url"], reason=reason, detail=detail[:300]))
         return
     digest = hashlib.sha256(converted.nquads).hexdigest()
     bucket.rows.append((graph, digest, len(converted.nquads), converted.quads, row["id"], row["url"]))
@@ -195,7 +197,7 @@ def gzipped(data: bytes) -> bytes:
 class Converters:
     """Converts buckets: in this process with one worker, else in that many processes of their own."""
 
-    def __init__(self, pool: ProcessPoolExecutor | None) -> None:
+    def __init__(self, pool: Executor | None) -> None:
         self._pool = pool
 
     def run(self, tasks: Iterable[Task]) -> Iterator[Bucket]:

@@ -70,7 +70,9 @@ class ReleaseRecord(Frozen):
     config_sha: str = ""
     tool_version: str = ""
     image_digest: str = ""
-    contexts: dict[str, str] = Field(default_factory=dict, description="remote JSON-LD contexts: URL to sha256")
+    contexts: dict[str, str] = Field(
+        default_factory=dict, description="remote JSON-LD contexts asked for: none, a harvest inlines them"
+    )
     created: datetime = Field(description="when the harvest ended")
     partial: bool = Field(False, description="of a harvest with --limit or --only: never published")
     harvested: int = Field(description="documents of the harvest: those released and those left out")

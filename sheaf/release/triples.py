@@ -7,8 +7,9 @@ that the serializer writes say all. Whatever looks odd in them goes to ``rdf.con
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import pyoxigraph as ox
 
@@ -49,7 +50,19 @@ def document_triples(text: str) -> Triples:
         return _plain(text)
     except _Odd:
         found = convert(text)
-    return Triples(split_lines(ntriples(found.quads)), found.iris + found.languages, found.left_out + found.values)
+    triples = split_lines(ntriples(_relabelled(found.quads)))
+    return Triples(triples, found.iris + found.languages, found.left_out + found.values)
+
+
+def _relabelled(quads: Iterable[ox.Quad]) -> Iterator[ox.Quad]:
+    """The quads with blank nodes whose labels are legal: a lenient parser takes any text for one."""
+    nodes: dict[str, ox.BlankNode] = {}
+
+    def node(term: Any) -> Any:
+        return nodes.setdefault(term.value, ox.BlankNode(f"b{len(nodes)}")) if isinstance(term, ox.BlankNode) else term
+
+    for quad in quads:
+        yield ox.Quad(node(quad.subject), quad.predicate, node(quad.object))
 
 
 def ntriples(quads: Iterable[ox.Quad]) -> str:
@@ -63,13 +76,15 @@ def _plain(text: str) -> Triples:
     if text.count("{") + text.count("[") > MAX_DEPTH and depth(text) > MAX_DEPTH:
         raise _Odd
     try:
-        parsed = ox.parse(text, format=ox.RdfFormat.JSON_LD, lenient=True)
+        # Renamed, because a lenient parser takes any text for a blank node's label.
+        parsed = ox.parse(text, format=ox.RdfFormat.JSON_LD, lenient=True, rename_blank_nodes=True)
         written = ntriples(parsed)
     except (SyntaxError, ValueError):
         raise _Odd from None
-    triples = list(dict.fromkeys(_LINES.findall(written)))
-    if written and not triples:
+    lines: list[Triple] = _LINES.findall(written)
+    if len(lines) != written.count("\n"):
         raise _Odd
+    triples = list(dict.fromkeys(lines))
     good = _good
     unknown = set()
     for subject, predicate, value in triples:

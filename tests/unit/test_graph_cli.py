@@ -123,3 +123,31 @@ def test_a_read_token_is_made_for_private_tenants_only(bench: Bench) -> None:
     bench.run("reconcile", "geo")
     token = bench.run("token", "geo").output.strip()
     assert len(token) > 20
+
+
+def test_a_backup_is_restored_into_empty_namespaces_only(bench: Bench, tmp_path: Path) -> None:
+    bench.run("reconcile", "geo")
+    folder = str(tmp_path / "backup")
+    assert "geo.nq.gz" in bench.run("backup", "geo", folder).output
+    refused = bench.run("restore", "geo", folder)
+    assert isinstance(refused.exception, BadInput)
+    assert "is not empty" in str(refused.exception)
+    bench.run("drop", "geo", "--yes")
+    assert bench.run("restore", "geo", folder).exit_code == 0
+    assert held(bench.graphs, "geo") == bench.releases.expected("iris")
+    assert json.loads(bench.run("reconcile", "geo", "--json").output)["main"]["unchanged"]
+    assert bench.run("verify", "geo").exit_code == 0
+
+
+def test_a_tenant_that_left_the_config_is_dropped_with_a_persons_word_only(bench: Bench) -> None:
+    bench.run("reconcile", "geo")
+    bench.graphs.ensure("somebody_elses")
+    assert "belongs to a tenant" in bench.run("leftovers", "--drop", "--yes").output
+    accept_tenants(bench.releases.store, TENANTS.replace("geo", "soil").encode(), Settings(org=ORG))
+    listed = bench.run("leftovers").output
+    assert "geo: 25 triples of geo" in listed
+    assert "somebody_elses" not in listed
+    assert "kept" in bench.run("leftovers", "--drop", typed="no\nno\n").output
+    assert bench.graphs.exists("geo")
+    assert bench.run("leftovers", "--drop", "--yes").output.count("dropped") == 2
+    assert bench.graphs.namespaces() == ["somebody_elses"]

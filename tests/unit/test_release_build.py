@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import io
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pyoxigraph as ox
 import pytest
 
-from sheaf.errors import BadInput, NotFound
+from sheaf.errors import BadInput, NotFound, TemporaryFault
 from sheaf.harvest.manifest import write_harvest
 from sheaf.release import ReleaseRecord, buckets, build_release, publish_release, read_release
+from sheaf.release.conversion import Converted, convert_document
 from sheaf.release.index import compare, documents
 from sheaf.store import MemoryStore, layout
 from tests.unit.release_harvests import FIRST, ORG, SECOND, harvest, nquads, release, source, text
@@ -69,7 +74,7 @@ def test_buckets_and_processes_change_no_byte(monkeypatch: pytest.MonkeyPatch) -
     texts = [text(n, creator={"name": str(n)}) for n in range(60)]
     one, two = MemoryStore(), MemoryStore()
     first = release(one, FIRST, texts)
-    monkeypatch.setattr(buckets, "_BUCKET_BYTES", 500)
+    monkeypatch.setattr(buckets, "_BUCKETS_FOR", (500, 8 << 20, 1 << 30))
     monkeypatch.setattr("sheaf.release.building._SMALL", 0)
     harvest(two, FIRST, texts)
     second = build_release(two, source(), FIRST, org=ORG, workers=2)
@@ -200,7 +205,7 @@ def test_a_harvest_that_is_missing_or_was_stopped_is_refused_by_name() -> None:
         build_release(store, source(), FIRST, org=ORG)
 
 
-@pytest.mark.parametrize(("size", "digits"), [(0, 0), (1 << 20, 0), (2 << 20, 1), (17 << 20, 2), (10**15, 3)])
+@pytest.mark.parametrize(("size", "digits"), [(0, 0), (1 << 20, 0), (2 << 20, 1), (17 << 20, 2), (2 << 30, 3)])
 def test_buckets_grow_in_number_and_not_in_size(size: int, digits: int) -> None:
     assert buckets.bucket_digits(size) == digits
 
@@ -219,3 +224,29 @@ def test_the_index_reads_back_sorted_documents_without_the_catalogue(tmp_path: P
     found = [document for document, _ in documents(path)]
     assert found == sorted(found)
     assert len(found) == 9
+
+
+class Poisoned:
+    """A text at which the converter itself fails."""
+
+    def __call__(self, text: str, graph: str) -> Converted:
+        if "Dataset 2" in text:
+            raise RuntimeError("a fault of ours")
+        return convert_document(text, graph)
+
+
+def test_a_fault_of_ours_costs_one_document_and_is_reported_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(buckets, "convert_document", Poisoned())
+    record = release(MemoryStore(), FIRST, [text(n) for n in range(4)])
+    assert record.documents == 3
+    assert record.left_out_reasons == {"internal_error": 1}
+    assert "a fault of ours" in record.left_out_documents[0].detail
+
+
+def test_a_killed_process_is_worth_another_attempt() -> None:
+    class Killed(ThreadPoolExecutor):
+        def map(self, *_: object, **__: object) -> Iterator[Any]:  # type: ignore[override]
+            raise BrokenProcessPool("a child was killed")
+
+    with Killed(1) as pool, pytest.raises(TemporaryFault, match="too little memory"):
+        list(buckets.Converters(pool).run([]))

@@ -90,6 +90,18 @@ def test_numbers_and_typed_values_keep_their_datatypes() -> None:
     assert '"2020"^^<xsd:gYear>' in found
 
 
+@pytest.mark.parametrize(
+    "iri", ["https://e.org/a\n<b> <c> .", "https://e.org/>", "_:x y", "_:x\n", 'https://e.org/a" .', "_:", "a b"]
+)
+def test_whatever_stands_for_an_iri_what_is_written_parses(iri: str) -> None:
+    text = document(sameAs=[{"@id": iri, "name": "x"}], **{iri: "value"}, author={"@type": iri, "name": "y"})
+    data = convert_document(text, GRAPH).nquads
+    quads = list(ox.parse(data, format=ox.RdfFormat.N_QUADS))
+    assert len(quads) == data.count(b"\n")
+    assert b'"y"' in data
+    assert {quad.graph_name.value for quad in quads} == {GRAPH}
+
+
 @pytest.mark.parametrize("language", ["en_US", "en", "de-DE"])
 def test_a_language_tag_is_kept_or_mended(language: str) -> None:
     found = "\n".join(lines(document(alternateName={"@value": "x", "@language": language})))

@@ -39,7 +39,7 @@ def summoned(context: dg.AssetExecutionContext, platform: PlatformParam) -> dg.M
     if harvest is None or harvest.harvest_id != result.harvest_id:
         raise dg.Failure(f"harvest {result.harvest_id} of {source.name} is not in the store", allow_retries=False)
     return dg.MaterializeResult(
-        metadata=harvest_metadata(platform.store, harvest),
+        metadata=harvest_metadata(platform.store, harvest, result),
         check_results=harvest_checks(harvest),
         data_version=dg.DataVersion(harvest.harvest_id),
         tags={"sheaf/harvest_id": harvest.harvest_id},

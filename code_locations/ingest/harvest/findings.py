@@ -10,13 +10,14 @@ import pyarrow.compute as pc
 from sheaf.harvest.manifest import read_manifest
 from sheaf.harvest.schema import HarvestSummary
 from sheaf.harvest.states import REASONS
+from sheaf.jobs.results import JobResult
 from sheaf.store import ObjectStore
 
 EXAMPLES = 3
 COLUMNS = ("url", "state", "reason", "detail")
 
 
-def harvest_metadata(store: ObjectStore, harvest: HarvestSummary) -> dict[str, Any]:
+def harvest_metadata(store: ObjectStore, harvest: HarvestSummary, job: JobResult) -> dict[str, Any]:
     """Counts, bytes and seconds for the plots, and the lost pages by reason."""
     counts = harvest.counts
     return {
@@ -33,6 +34,7 @@ def harvest_metadata(store: ObjectStore, harvest: HarvestSummary) -> dict[str, A
         "no_jsonld": counts.get("no_jsonld", 0),
         "clashes": harvest.clashes,
         "requests": harvest.requests,
+        "peak_memory_mb": job.numbers.get("peak_memory_mb", 0),
         "lost_pages": dg.MetadataValue.md(lost_pages(store, harvest)),
         "harvest_id": harvest.harvest_id,
     }

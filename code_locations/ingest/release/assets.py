@@ -44,7 +44,7 @@ def release_and_summary(
     result = run_job(context, platform, "release", "--config-sha", sha, "--harvest-id", harvest.harvest_id)
     record = read_release(platform.store, source.name, result.release_id)
     yield dg.MaterializeResult(
-        asset_key=RELEASE.key, metadata=release_metadata(record), data_version=dg.DataVersion(record.release_id)
+        asset_key=RELEASE.key, metadata=release_metadata(record, result), data_version=dg.DataVersion(record.release_id)
     )
     yield dg.MaterializeResult(
         asset_key=SUMMARY.key, metadata=summary_metadata(record), data_version=dg.DataVersion(record.release_id)

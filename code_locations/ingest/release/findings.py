@@ -8,6 +8,7 @@ from typing import Any
 import dagster as dg
 
 from code_locations.common.partitions import sources
+from sheaf.jobs.results import JobResult
 from sheaf.release import ReleaseRecord
 
 EXAMPLES = 20
@@ -43,7 +44,7 @@ def check_results(record: ReleaseRecord, release: dg.AssetKey) -> Iterator[dg.As
         )
 
 
-def release_metadata(record: ReleaseRecord) -> dict[str, Any]:
+def release_metadata(record: ReleaseRecord, job: JobResult) -> dict[str, Any]:
     """Counts, bytes, what changed, and what was left out, with reasons."""
     rows = "\n".join(f"| {left.url} | {left.reason} | {left.detail} |" for left in record.left_out_documents[:EXAMPLES])
     return {
@@ -59,6 +60,8 @@ def release_metadata(record: ReleaseRecord) -> dict[str, Any]:
             f"| page | reason | detail |\n|---|---|---|\n{rows}" if rows else "none"
         ),
         "repaired_iris": record.repaired_iris,
+        "seconds": job.numbers.get("job_seconds", 0),
+        "peak_memory_mb": job.numbers.get("peak_memory_mb", 0),
         "release_id": record.release_id,
         "harvest_id": record.harvest_id,
     }

@@ -6,6 +6,7 @@ import dagster as dg
 
 from code_locations.common.partitions import tenants
 from sheaf.graph import NamespaceResult
+from sheaf.jobs.ending import peak_memory_mb
 
 EQUALS = "equals_the_releases"
 COMPLETE = "has_all_its_sources"
@@ -34,6 +35,7 @@ def tenant_result(asset: str, done: NamespaceResult) -> dg.MaterializeResult:
             "batches": done.batches,
             "bytes_sent": done.bytes_sent,
             "seconds": done.seconds,
+            "peak_memory_mb": peak_memory_mb(),
             "sources": len(done.sources),
             "releases": dg.MetadataValue.md(f"| source | release |\n|---|---|\n{rows}" if rows else "none"),
             "endpoint": dg.MetadataValue.url(done.endpoint),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import httpx
@@ -67,6 +67,17 @@ class Connection:
         if response.status_code not in expect:
             raise refusal(url, response.status_code, response.text)
         return response
+
+    def stream(self, url: str, headers: Mapping[str, str]) -> Iterator[bytes]:
+        """The body of a GET, block by block; ``TemporaryFault`` when it breaks off."""
+        try:
+            with self._client.stream("GET", url, headers=dict(headers)) as response:
+                if response.status_code != 200:
+                    response.read()
+                    raise refusal(url, response.status_code, response.text)
+                yield from response.iter_bytes(1 << 20)
+        except httpx.TransportError as error:
+            raise TemporaryFault(f"the triplestore at {url} broke off: {type(error).__name__}: {error}") from error
 
     def again(self, url: str, once: Callable[[], httpx.Response]) -> httpx.Response:
         """The answer of the first attempt that got one; ``TemporaryFault`` when the last did not."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 
 from sheaf.graph.driver import Body
 from sheaf.graph.drivers.blazegraph import BlazegraphStore
@@ -26,6 +27,10 @@ class SheafStore(BlazegraphStore):
         body = json.dumps(wanted).encode()
         self._http.send("PUT", f"{url}/access", content=body, headers={"Content-Type": "application/json"})
         return True
+
+    def dump(self, namespace: str) -> Iterator[bytes]:
+        """The whole namespace as N-Quads, in blocks: one moment's state, whatever is written meanwhile."""
+        yield from self._http.stream(self.load_url(namespace), {"Accept": "application/n-quads"})
 
     def load(self, namespace: str, body: Body) -> None:
         SparqlStore.load(self, namespace, body)

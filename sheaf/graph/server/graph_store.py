@@ -14,10 +14,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from sheaf.graph.server import bodies
-from sheaf.graph.server.access import check_read, check_write
+from sheaf.graph.server.access import check_read, check_write, may_write
 from sheaf.graph.server.answers import Answer
 from sheaf.graph.server.formats import QUADS, TRIPLES, media_type, negotiate, rdf_format
-from sheaf.graph.server.limits import Refused
+from sheaf.graph.server.limits import Limits, Refused
 from sheaf.graph.server.loading import load_quads
 from sheaf.graph.server.namespaces import Namespace
 from sheaf.graph.server.sending import send
@@ -73,6 +73,8 @@ def _missing(graph: Graph) -> Refused:
 async def _get(request: Request, work: Work, namespace: Namespace, graph: Graph | None) -> Response:
     accept = request.headers.get("accept", "")
     store = namespace.store
+    # A backup of everything is as long as it is; who holds the write token may have it.
+    limits = Limits(query_seconds=86_400, answer_bytes=1 << 50) if graph is None and may_write(request) else None
 
     def compute(answer: Answer) -> str:
         if graph is None:
@@ -85,7 +87,7 @@ async def _get(request: Request, work: Work, namespace: Namespace, graph: Graph 
         store.dump(answer.output, chosen, from_graph=graph)
         return name
 
-    answer, media = await work.answer(compute)
+    answer, media = await work.answer(compute, limits)
     return send(answer, media, head=request.method == "HEAD")
 
 

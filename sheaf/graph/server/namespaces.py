@@ -25,7 +25,6 @@ from sheaf.graph.server.limits import Refused
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 META = "namespace.json"
-DROPPED = ".dropped-"
 
 
 class Namespace:
@@ -66,8 +65,9 @@ class Namespaces:
             raise SheafError(
                 f"another graph server uses {location}: stop it, or give --location another folder"
             ) from None
-        for left in location.glob(f"{DROPPED}*"):
-            shutil.rmtree(left, ignore_errors=True)
+        for folder in location.iterdir():
+            if folder.is_dir():
+                self._tidy(folder)
 
     def names(self) -> list[str]:
         """The namespaces there are, sorted."""
@@ -124,11 +124,24 @@ class Namespaces:
         """Remove the namespace with all its data; 404 when there is none. Running queries end with what they have."""
         namespace = self.get(name)
         with namespace.writing, self._lock:
-            gone = self.location / f"{DROPPED}{uuid.uuid4().hex[:12]}"
-            namespace.folder.rename(gone)
+            (namespace.folder / META).unlink()
             self._open.pop(name, None)
-        # RocksDB now and then takes a second to close; nobody has to wait for that.
-        threading.Thread(target=_forget, args=(namespace, gone), name=f"drop-{name}").start()
+        # Not moved away while it is open: RocksDB takes a second to get over files that vanish under it.
+        used = namespace.folder / str(namespace.meta["store"])
+        del namespace
+        shutil.rmtree(used, ignore_errors=True)
+        with self._lock:
+            self._tidy(self.location / name)
+
+    def _tidy(self, folder: Path) -> None:
+        """Remove what a dropped namespace, or a server that was killed, left in a namespace's folder."""
+        meta = folder / META
+        keep = {META, str(json.loads(meta.read_bytes())["store"])} if meta.exists() else set[str]()
+        for left in folder.iterdir():
+            if left.name not in keep:
+                shutil.rmtree(left, ignore_errors=True)
+        if not keep:
+            shutil.rmtree(folder, ignore_errors=True)
 
     def close(self) -> None:
         """Write everything to disk and let the stores go."""
@@ -138,11 +151,6 @@ class Namespaces:
                     namespace.store.flush()
             self._open.clear()
             self._lock_file.close()
-
-
-def _forget(namespace: Namespace, folder: Path) -> None:
-    del namespace
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _write_meta(folder: Path, meta: dict[str, Any]) -> None:

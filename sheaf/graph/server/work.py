@@ -29,27 +29,28 @@ class Work:
         self._writers = ThreadPoolExecutor(16, thread_name_prefix="write")
         self._places = asyncio.Semaphore(limits.queries_at_once)
 
-    async def answer(self, compute: Callable[[Answer], T]) -> tuple[Answer, T]:
+    async def answer(self, compute: Callable[[Answer], T], limits: Limits | None = None) -> tuple[Answer, T]:
         """Run a query that writes into an Answer; 503 when it takes longer than the limit.
 
         Oxigraph cannot be interrupted while it computes without writing (a huge count). Such a query is given up and
         counted as a runaway until it ends; too many of them, and the server takes no new queries for the time being.
         """
+        limits = limits or self.limits
         if self.runaways >= self.limits.runaways:
             raise Refused(
                 503, f"{self.runaways} queries over their time still compute: try later", {"Retry-After": "60"}
             )
         async with self._places:
             self.queries += 1
-            answer = Answer(self.limits)
+            answer = Answer(limits)
             running = asyncio.get_running_loop().run_in_executor(self._readers, compute, answer)
             try:
-                return answer, await asyncio.wait_for(asyncio.shield(running), self.limits.query_seconds)
+                return answer, await asyncio.wait_for(asyncio.shield(running), limits.query_seconds)
             except TimeoutError:
                 answer.give_up()
                 self.runaways += 1
                 running.add_done_callback(lambda ended: self._ended(ended, answer))
-                raise Refused(503, timed_out(self.limits.query_seconds)) from None
+                raise Refused(503, timed_out(limits.query_seconds)) from None
             except BaseException:
                 answer.file.close()
                 raise
