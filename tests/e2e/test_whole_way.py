@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
+import yaml
 
 from sheaf.demo import RunningSite, demo_configs, expected, load_site, serve
+from sheaf.demo.configs import site_sources
 from sheaf.demo.report import sources_table, tenants_table
 from sheaf.demo.way import Stack, embedded_stack, loaded_releases, upload, wait_until_followed
 from sheaf.harvest.manifest import latest_harvest
-from sheaf.release import published
+from sheaf.release import build_release, published
+from sheaf.release.record import RELEASE
 from sheaf.settings import Settings
-from sheaf.store import layout
+from sheaf.store import MemoryStore, layout
+from tests.unit.harvest_site import harvested, small_site
 
 pytestmark = pytest.mark.e2e
 OFFSET = 20_300
@@ -152,6 +158,37 @@ def test_a_sources_changed_settings_harvest_it_again_and_what_changed_travels_to
     assert after["nitrogen"] != before["nitrogen"]
     assert after["seamount"] == before["seamount"]
     assert tenants_table(stack, goal)[1] == []
+
+
+def test_a_harvest_job_killed_in_the_middle_gives_the_release_of_an_undisturbed_one(
+    stack: Stack, configs: tuple[str, str], tmp_path: Path
+) -> None:
+    sources, tenants = configs
+    pages = [{"repeat": 400, "path": "/small/${nnn}", "dataset": "note", "visits": [{"delay": 0.05}]}]
+    with serve(small_site(tmp_path, pages)) as small:
+        added = yaml.safe_dump(site_sources(small.site, small.url))
+        goal = upload(stack, sources + added, tenants)
+        assert until(lambda: len(small.log) > 150, 120)
+        jobs = [one for one in psutil.process_iter(["cmdline"]) if is_job(one, "summon", "small")]
+        assert len(jobs) == 1
+        jobs[0].kill()
+        wait_until_followed(stack, goal, FOLLOW_SECONDS, quietly)
+        undisturbed = MemoryStore()
+        again = harvested(undisturbed, small)
+        assert len({hit.path for hit in small.log if hit.path.startswith("/small/0")}) == 99
+    wanted = build_release(undisturbed, goal.project.sources[-1], again.harvest_id, org=stack.settings.org)
+    pointer = published(stack.store, "small")
+    assert pointer is not None
+    assert pointer.documents == 400
+    assert pointer.content_sha256 == wanted.content_sha256
+    assert gzip.decompress(
+        undisturbed.get(layout.release_file("small", wanted.release_id, RELEASE))
+    ) == stack.store.get(layout.latest_release("small"))
+
+
+def is_job(process: psutil.Process, job: str, source: str) -> bool:
+    command = process.info["cmdline"] or []
+    return job in command and "sheaf.cli" in command and source in command
 
 
 def test_no_secret_stands_in_the_runs_the_logs_or_the_bucket(stack: Stack, configs: tuple[str, str]) -> None:

@@ -53,7 +53,7 @@ def test_each_page_is_accounted_for_in_the_manifest(stack: Stack) -> None:
     assert harvest is not None
     assert (harvest.urls, harvest.documents, harvest.counts) == (PAGES, DOCUMENTS, {"stored": PAGES})
     with local_manifest(stack.store, "obis", harvest.harvest_id) as path:
-        rows = duckdb.sql(f"SELECT count(*), count(DISTINCT url), count(DISTINCT id) FROM '{path}'").fetchone()
+        rows = duckdb.sql(f"SELECT count(*), count(DISTINCT url), count(DISTINCT id) FROM '{path}'").fetchall()[0]
     assert rows == (PAGES, PAGES, DOCUMENTS)
 
 
