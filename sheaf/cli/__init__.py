@@ -16,6 +16,7 @@ COMMANDS = {
     "demo": ("sheaf.cli.demo", "demo", "the whole way on this machine, on a site of our own"),
     "demo-site": ("sheaf.demo.site", "main", "serve the scripted demo site"),
     "down": ("sheaf.cli.stack", "down", "stop the embedded stack"),
+    "export": ("sheaf.cli.export", "export", "files for analysts: datasets.parquet, N-Quads, VoID"),
     "graph": ("sheaf.cli.graph", "graph", "tenants' graphs: status, verify, reconcile, drop, query, serve"),
     "harvest": ("sheaf.cli.harvest", "harvest", "harvests: show, diff, objects"),
     "inspect": ("sheaf.cli.harvest", "inspect", "do for one page what a harvest does, and show each step"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+from pathlib import Path
 
 import click
 
@@ -17,15 +18,17 @@ from sheaf.release import (
     releases,
     rollback,
 )
+from sheaf.release.validation import shacl_check, shape_texts, validate_release, write_report
 from sheaf.settings import Settings
 from sheaf.store import ObjectStore, open_store
 
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="JSON, for scripts.")
 
 
 @click.group()
 def release() -> None:
-    """Releases of a source: list, show, diff, publish, rollback.
+    """Releases of a source: list, show, diff, validate, publish, rollback.
 
     RELEASE is a release id, the beginning of one, 'latest' (the newest made) or 'published'.
     """
@@ -110,6 +113,32 @@ def publish(source: str, release_id: str, force: bool, reason: str, by: str) -> 
         store, config, record.release_id, force_by=(by or getpass.getuser()) if force else "", reason=reason
     )
     _say_published(done)
+
+
+@release.command()
+@click.argument("source")
+@click.argument("release_id", metavar="RELEASE", default="published")
+@click.option(
+    "--shapes", "files", multiple=True, type=FILE, help="a Turtle file of SHACL shapes; default: the project's"
+)
+@click.option("--write", is_flag=True, help="store the report under reports/SOURCE too")
+@AS_JSON
+def validate(source: str, release_id: str, files: tuple[Path, ...], write: bool, as_json: bool) -> None:
+    """Check every document of a release against SHACL shapes: counts and examples per shape."""
+    settings = Settings.load()
+    store, _ = _opened(source)
+    record = find_release(store, source, release_id)
+    shapes = [(path.name, path.read_text(encoding="utf-8")) for path in files]
+    report = validate_release(store, record, shapes or shape_texts(store, settings.config_path))
+    if write:
+        write_report(store, report, f"{record.created:%Y%m%d}")
+    if as_json:
+        click.echo(report.model_dump_json(indent=1))
+        return
+    click.echo(shacl_check(report, blocking=False).message)
+    for broken in report.broken:
+        click.echo(f"{broken.severity:<9} {broken.documents:>8,} documents  {broken.message} ({broken.constraint})")
+        click.echo(f"{'':<28}such as {broken.examples[0].url}")
 
 
 @release.command("rollback")

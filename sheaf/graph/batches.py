@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from sheaf.graph.changes import GraphChanges
+from pyoxigraph import RdfFormat, Triple, parse
+
+from sheaf.graph.changes import GraphChanges, iri
 from sheaf.graph.content import Piece
 from sheaf.graph.driver import GraphStore
-from sheaf.graph.markers import Markers, SourceState, hash_line
+from sheaf.graph.markers import Markers, SourceState, hash_lines
+from sheaf.graph.terms import comparable, has_blank_node, triple
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +20,7 @@ class BatchSize:
     quads: int = 10_000
     bytes: int = 4 * 1024 * 1024
     drops: int = 500
+    by_triple: range = range(500, 200_001)  # quads of a graph that is compared triple by triple
 
 
 @dataclass(slots=True)
@@ -51,6 +55,9 @@ class SourceBatches:
     ) -> None:
         self._graphs, self._namespace, self._markers, self._source = graphs, namespace, markers, source
         self._said = before
+        # Only after an interruption, or where others wrote, may a graph be there that no marker names. RDF4J takes
+        # 20 ms to drop a graph that is not there, so new graphs are not dropped to be sure.
+        self._unmarked = before is None or not before.release
         self._sent, self._size = sent, size
         self._drop: list[str] = []
         self._remove: list[bytes] = []
@@ -58,21 +65,50 @@ class SourceBatches:
         self._quads = 0
         self._bytes = 0
 
-    def put(self, piece: Piece, old: str) -> None:
-        """Write a graph anew; ``old`` is the hash that the namespace has of it, empty when none."""
+    def put(self, piece: Piece, old: str, there: bool = False) -> None:
+        """Write a graph anew; ``old`` is the hash that the namespace has of it, empty when none. ``there`` says that
+        the graph was seen although no marker names it."""
         self._sent.graphs_changed += bool(old)
         self._sent.graphs_added += not old
+        if old and piece.quads in self._size.by_triple and self._put_difference(piece, old):
+            return
         if self._quads and self._quads + piece.quads > self._size.quads:
             self._send()
-        self._take_away(piece.graph, old)
+        if old or there or self._unmarked:
+            self._take_away(piece.graph, old)
         for block in piece.lines():
             if self._bytes and self._bytes + len(block) > self._size.bytes:
                 self._send()  # a graph larger than a batch: its marker comes with its last lines
             self._insert.append(block)
             self._bytes += len(block)
         self._quads += piece.quads
-        self._insert.append(hash_line(self._markers, self._source, piece.graph, piece.sha256))
+        self._insert.append(hash_lines(self._markers, self._source, piece.graph, piece.sha256))
         self._send_when_full()
+
+    def _put_difference(self, piece: Piece, old: str) -> bool:
+        """Write only the triples in which a large graph (the catalogue, most often) differs from what the store has;
+        false when that cannot be said, as it holds blank nodes."""
+        query = f"SELECT ?s ?p ?o WHERE {{ GRAPH {iri(piece.graph)} {{ ?s ?p ?o }} }}"
+        there: dict[object, Triple] = {}
+        for row in self._graphs.query(self._namespace, query)["results"]["bindings"]:
+            found = triple(row)
+            if has_blank_node(found):
+                return False
+            there[comparable(found)] = found
+        for block in piece.lines():
+            lines = block.splitlines(keepends=True)
+            for line, quad in zip(lines, parse(block, RdfFormat.N_QUADS), strict=True):
+                if there.pop(comparable(quad.triple), None) is None:
+                    self._insert.append(line)
+                    self._quads += 1
+                    self._bytes += len(line)
+        graph = iri(piece.graph)
+        self._remove.extend(f"{gone} {graph} .\n".encode() for gone in there.values())
+        self._quads += len(there)
+        self._remove.append(hash_lines(self._markers, self._source, piece.graph, old))
+        self._insert.append(hash_lines(self._markers, self._source, piece.graph, piece.sha256))
+        self._send_when_full()
+        return True
 
     def drop(self, graph: str, old: str) -> None:
         """Take a graph and its marker away."""
@@ -89,7 +125,7 @@ class SourceBatches:
     def _take_away(self, graph: str, old: str) -> None:
         self._drop.append(graph)
         if old:
-            self._remove.append(hash_line(self._markers, self._source, graph, old))
+            self._remove.append(hash_lines(self._markers, self._source, graph, old))
 
     def _send_when_full(self) -> None:
         full = self._quads >= self._size.quads or self._bytes >= self._size.bytes

@@ -7,8 +7,8 @@ and markers in one request, so what the markers say is true at every moment; a r
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from itertools import product
 
 from sheaf.graph.changes import iri
@@ -16,7 +16,6 @@ from sheaf.graph.driver import GraphStore
 
 VOCABULARY = "urn:gleaner.io:marker:"
 SHA256 = f"{VOCABULARY}sha256"
-FIELDS = ("release", "organization", "graphs", "quads")
 # Hashes that are read at once: about 15 MB of JSON.
 HASHES_AT_ONCE = 50_000
 HEX = "0123456789abcdef"
@@ -47,41 +46,52 @@ class SourceState:
     organization: str = ""
     graphs: int = 0
     quads: int = 0
+    said: bytes = field(default=b"", compare=False, repr=False)  # the triples as they were read
 
     def lines(self, markers: Markers, source: str) -> bytes:
         """The state as N-Quads. In the middle of a change only the empty release is said."""
+        if self.said:
+            return self.said
         values = {"release": self.release}
         if self.release:
             values |= {"organization": self.organization, "graphs": str(self.graphs), "quads": str(self.quads)}
-        subject, graph = iri(markers.of(source)), iri(markers.graph)
-        return "".join(
-            f'{subject} <{VOCABULARY}{name}> "{value}" {graph} .\n' for name, value in values.items()
-        ).encode()
+        return _state_lines(markers, source, values.items())
 
 
-def hash_line(markers: Markers, source: str, graph: str, sha256: str) -> bytes:
-    """The marker of one graph as N-Quads."""
-    return f'{iri(graph)} <{SHA256}> "{sha256}" {iri(markers.of(source))} .\n'.encode()
+def _state_lines(markers: Markers, source: str, values: Iterable[tuple[str, str]]) -> bytes:
+    subject, graph = iri(markers.of(source)), iri(markers.graph)
+    return "".join(f'{subject} <{VOCABULARY}{name}> "{value}" {graph} .\n' for name, value in values).encode()
+
+
+def hash_lines(markers: Markers, source: str, graph: str, hashes: str) -> bytes:
+    """The marker of one graph as N-Quads: a line for each hash, where ``LoadedHashes`` found several."""
+    name, markers_of_source = iri(graph), iri(markers.of(source))
+    return b"".join(f'{name} <{SHA256}> "{one}" {markers_of_source} .\n'.encode() for one in hashes.split())
 
 
 def read_states(graphs: GraphStore, namespace: str, markers: Markers) -> dict[str, SourceState]:
-    """The state of each source that the namespace knows, in one read."""
+    """The state of each source that the namespace knows, in one read.
+
+    Two runs at once may leave a source with two releases: that counts as being in the middle of a change.
+    """
     query = f"SELECT ?s ?p ?o WHERE {{ GRAPH {iri(markers.graph)} {{ ?s ?p ?o }} }}"
     prefix = markers.of("")
-    found: dict[str, dict[str, str]] = {}
+    found: dict[str, list[tuple[str, str]]] = {}
     for row in graphs.query(namespace, query)["results"]["bindings"]:
         source = str(row["s"]["value"]).removeprefix(prefix)
-        field = str(row["p"]["value"]).removeprefix(VOCABULARY)
-        found.setdefault(source, {})[field] = str(row["o"]["value"])
-    return {
-        source: SourceState(
-            values.get("release", ""),
+        name = str(row["p"]["value"]).removeprefix(VOCABULARY)
+        found.setdefault(source, []).append((name, str(row["o"]["value"])))
+    states = {}
+    for source, pairs in found.items():
+        values = dict(pairs)
+        states[source] = SourceState(
+            values.get("release", "") if len(values) == len(pairs) else "",
             values.get("organization", ""),
             int(values.get("graphs", "0")),
             int(values.get("quads", "0")),
+            _state_lines(markers, source, pairs),
         )
-        for source, values in found.items()
-    }
+    return states
 
 
 def communities(graphs: GraphStore, namespace: str, org: str) -> list[str]:
@@ -149,5 +159,9 @@ class LoadedHashes:
         elif name != ALL:
             condition = f'FILTER(STRSTARTS(STR(?g), "{self._documents}{name}"))'
         query = f"SELECT ?g ?h WHERE {{ GRAPH {iri(self._graph)} {{ ?g <{SHA256}> ?h {condition} }} }}"
-        rows = self._graphs.query(self._namespace, query)["results"]["bindings"]
-        return {row["g"]["value"]: row["h"]["value"] for row in rows}
+        hashes: dict[str, str] = {}
+        for row in self._graphs.query(self._namespace, query)["results"]["bindings"]:
+            graph, sha256 = str(row["g"]["value"]), str(row["h"]["value"])
+            # two of one graph, which two runs at once may leave, are no hash of anything, and both are removed
+            hashes[graph] = f"{hashes[graph]} {sha256}" if graph in hashes else sha256
+        return hashes

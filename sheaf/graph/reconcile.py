@@ -11,6 +11,7 @@ import logging
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from sheaf.config import Tenant
 from sheaf.errors import NotFound
@@ -18,7 +19,7 @@ from sheaf.graph.batches import BatchSize, Sent, SourceBatches
 from sheaf.graph.content import Content, MainContent, SummaryContent, organization
 from sheaf.graph.counting import Census, repair
 from sheaf.graph.driver import GraphStore
-from sheaf.graph.markers import LoadedHashes, Markers, SourceState, hash_line, read_states
+from sheaf.graph.markers import LoadedHashes, Markers, SourceState, hash_lines, read_states
 from sheaf.graph.results import Kind, NamespaceResult, TenantResult
 from sheaf.release.archive import published
 from sheaf.release.record import ReleaseRecord
@@ -171,7 +172,8 @@ class Reconciler:
             waiting, size = list[bytes](), 0
             for piece in wanted.content.pieces():
                 graphs, quads = graphs + 1, quads + piece.quads
-                for block in (*piece.lines(), hash_line(self.markers, wanted.source, piece.graph, piece.sha256)):
+                marker = hash_lines(self.markers, wanted.source, piece.graph, piece.sha256)
+                for block in chain(piece.lines(), [marker]):
                     waiting.append(block)
                     size += len(block)
                     if size >= SEND_BYTES:

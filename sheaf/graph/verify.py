@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from pyoxigraph import BlankNode, Literal, NamedNode, RdfFormat, Triple, parse
+from pyoxigraph import RdfFormat, parse
 
 from sheaf.graph.changes import iri
 from sheaf.graph.content import Piece
 from sheaf.graph.counting import Census
 from sheaf.graph.markers import LoadedHashes, read_states
 from sheaf.graph.reconcile import Reconciler, Wanted
+from sheaf.graph.terms import comparable, comparables, triple
 
 GRAPHS_AT_ONCE = 100
-XSD = "http://www.w3.org/2001/XMLSchema#"
-NUMERIC = {f"{XSD}{name}" for name in ("integer", "decimal", "double", "float", "int", "long", "boolean", "dateTime")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,39 +93,9 @@ def _by_content(census: Census, source: str, whole: Mapping[str, bytes]) -> Iter
     query = f"SELECT ?g ?s ?p ?o WHERE {{ VALUES ?g {{ {values} }} GRAPH ?g {{ ?s ?p ?o }} }}"
     there: dict[str, set[Any]] = {graph: set() for graph in whole}
     for row in census.graphs.query(census.namespace, query)["results"]["bindings"]:
-        there[row["g"]["value"]].add(tuple(_comparable(_term(row[name])) for name in "spo"))
+        there[row["g"]["value"]].add(comparable(triple(row)))
     for graph, lines in whole.items():
-        wanted = comparable_triples(quad.triple for quad in parse(lines, RdfFormat.N_QUADS))
+        wanted = comparables(quad.triple for quad in parse(lines, RdfFormat.N_QUADS))
         if there[graph] != wanted:
             missing, extra = len(wanted - there[graph]), len(there[graph] - wanted)
             yield Difference(source, graph, f"{missing} triples of the release are missing, {extra} others are there")
-
-
-def _term(value: Mapping[str, str]) -> NamedNode | BlankNode | Literal:
-    """A term of SPARQL 1.1 Query Results JSON (W3C, section 3.2.2)."""
-    if value["type"] == "uri":
-        return NamedNode(value["value"])
-    if value["type"] == "bnode":
-        return BlankNode(value["value"])
-    if language := value.get("xml:lang"):
-        return Literal(value["value"], language=language)
-    datatype = value.get("datatype")
-    return Literal(value["value"], datatype=NamedNode(datatype)) if datatype else Literal(value["value"])
-
-
-def comparable_triples(triples: Iterable[Triple]) -> set[Any]:
-    """Triples as values that compare equal when a store may take them for equal."""
-    return {tuple(_comparable(term) for term in (t.subject, t.predicate, t.object)) for t in triples}
-
-
-def _comparable(term: Any) -> Any:
-    """Some stores keep numbers by value (1.50 is 1.5), and language tags in another case (RDF 1.1, section 3.3)."""
-    if isinstance(term, Literal):
-        datatype = term.datatype.value
-        if datatype in NUMERIC:
-            try:
-                return datatype, float(term.value)
-            except ValueError:
-                return datatype, term.value
-        return datatype, (term.language or "").lower(), term.value
-    return str(term)

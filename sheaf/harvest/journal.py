@@ -16,11 +16,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sheaf.harvest.manifest import JOURNAL, part_bytes, part_kind, part_numbers
+from sheaf.harvest.manifest import JOURNAL, PARQUET, part_bytes, part_kind, part_numbers
+from sheaf.harvest.ranges import RowFile
 from sheaf.harvest.schema import EMPTY_ROW, PART_BYTES, PART_ROWS, PART_SECONDS, PARTS, ROWS
 from sheaf.store import ObjectStore, layout
 
-PARQUET = "application/vnd.apache.parquet"
 # A row without a text weighs little: an unchanged source should not leave a part for every 500 pages.
 _BARE_ROWS = 10 * PART_ROWS
 _WAITING_PARTS = 1
@@ -31,9 +31,7 @@ class Journal:
 
     def __init__(self, store: ObjectStore, source: str, harvest_id: str, folder: Path) -> None:
         self._store, self._source, self._harvest_id = store, source, harvest_id
-        self._path = folder / "rows.arrow"
-        self._file = pa.OSFile(str(self._path), "wb")
-        self._rows_file = pa.ipc.new_stream(self._file, ROWS)
+        self._rows_file = RowFile(folder / "rows.arrow")
         self._rows: list[Mapping[str, Any]] = []
         self._texts = self._bytes = 0
         self._flushed = time.monotonic()
@@ -93,7 +91,7 @@ class Journal:
         table = _with_part(table, number)
         data = part_bytes(table, self._harvest_id, JOURNAL)
         self._store.put(layout.harvest_part(self._source, self._harvest_id, number), data, PARQUET)
-        self._rows_file.write_table(table.select(ROWS.names).cast(ROWS))
+        self._rows_file.write(table.select(ROWS.names).cast(ROWS))
 
     def drain(self) -> None:
         """Write everything and wait for it; blocks. Raises what a write came to."""
@@ -104,20 +102,16 @@ class Journal:
 
     # ------------------------------------------------------------ when it is over
 
-    def close(self) -> pa.Table:
-        """All rows of the journal without their texts, mapped from a file of this machine."""
+    def close(self) -> RowFile:
+        """All rows of the journal without their texts, in a file of this machine."""
         self.drain()
-        self._pool.shutdown()
-        self._rows_file.close()
-        self._file.close()
-        with pa.memory_map(str(self._path)) as source:
-            return pa.ipc.open_stream(source).read_all()
+        self.abandon()
+        return self._rows_file
 
     def abandon(self) -> None:
         """Let go of the file and the thread; what is in the store stays."""
         self._pool.shutdown(wait=True, cancel_futures=True)
         self._rows_file.close()
-        self._file.close()
 
     # ------------------------------------------------------------ resuming
 
@@ -134,7 +128,7 @@ class Journal:
                 stale.append(key)
                 continue
             table = file.read(columns=ROWS.names).select(ROWS.names).cast(ROWS)
-            self._rows_file.write_table(table)
+            self._rows_file.write(table)
             self.rows += table.num_rows
             self.urls_done.update(map(hash, table["url"].to_pylist()))
             self.next_part = number + 1

@@ -20,6 +20,7 @@ from sheaf.harvest.schema import EMPTY_ROW, PART_ROWS, PARTS, ROWS, HarvestStart
 from sheaf.store import ObjectStore, layout
 
 JOURNAL, CARRIED = "journal", "carried"
+PARQUET = "application/vnd.apache.parquet"
 
 
 def latest_harvest(store: ObjectStore, source: str, *, partial: bool = False) -> HarvestSummary | None:
@@ -193,12 +194,12 @@ def write_harvest(
     full = [_completed(row, number // PART_ROWS) for number, row in enumerate(rows)]
     for number in range(0, len(full), PART_ROWS):
         data = part_bytes(rows_table(full[number : number + PART_ROWS]), harvest_id, JOURNAL)
-        store.put(layout.harvest_part(source, harvest_id, number // PART_ROWS), data, "application/vnd.apache.parquet")
+        store.put(layout.harvest_part(source, harvest_id, number // PART_ROWS), data, PARQUET)
     manifest = rows_table(full, ROWS).sort_by([("url", "ascending"), ("position", "ascending")])
     with tempfile.TemporaryDirectory(prefix="sheaf-harvest-") as folder:
         path = Path(folder) / "manifest.parquet"
         write_manifest(manifest, path)
-        store.put_file(layout.harvest_manifest(source, harvest_id), path, "application/vnd.apache.parquet")
+        store.put_file(layout.harvest_manifest(source, harvest_id), path, PARQUET)
     documents = current_documents(manifest)
     begun = datetime.strptime(harvest_id[:16], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
     fields: dict[str, Any] = {

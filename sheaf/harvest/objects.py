@@ -9,8 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+from collections import deque
 from collections.abc import Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -186,14 +187,13 @@ def _put_all(
     rows: Iterator[dict[str, Any]],
     prov: tuple[str, Source] | None,
 ) -> int:
-    waiting: set[Future[int]] = set()
+    waiting: deque[Future[int]] = deque()
     size = 0
     try:
         for row in rows:
-            waiting.add(pool.submit(_put, store, source, row, prov))
             if len(waiting) >= _WAITING_PUTS:
-                done, waiting = wait(waiting, return_when="FIRST_COMPLETED")
-                size += sum(future.result() for future in done)
+                size += waiting.popleft().result()
+            waiting.append(pool.submit(_put, store, source, row, prov))
         return size + sum(future.result() for future in waiting)
     finally:
         for future in waiting:

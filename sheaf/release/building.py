@@ -15,7 +15,9 @@ from sheaf.release.assembly import Assembler, Assembly
 from sheaf.release.buckets import SPILL_COLUMNS, Spill, Task, bucket_digits, converters
 from sheaf.release.checks import run_checks
 from sheaf.release.index import compare, documents
-from sheaf.release.record import INDEX, PROV, RECORD, RELEASE, SUMMARY, Changes, ReleaseRecord
+from sheaf.release.publishing import unpack
+from sheaf.release.record import INDEX, PROV, RECORD, RELEASE, SUMMARY, Changes, Check, ReleaseRecord
+from sheaf.release.validation import shacl_check, shape_texts, validate_files, write_report
 from sheaf.store import ObjectStore, layout
 
 _TYPES = {
@@ -63,6 +65,8 @@ def build_release(
                 "changes": _changes(store, before, folder / INDEX),
             }
         )
+        if source.thresholds.shacl_blocks:
+            record = record.model_copy(update={"checks": (_shapes_kept(store, record, folder, workers),)})
         record = record.model_copy(update={"checks": run_checks(record, source.thresholds, before)})
         _upload(store, record, folder)
         return record
@@ -126,6 +130,13 @@ def _changes(store: ObjectStore, before: ReleaseRecord | None, index: Path) -> C
         return compare((), documents(index))
     with local_index(store, before.source, before.release_id) as old:
         return compare(documents(old), documents(index))
+
+
+def _shapes_kept(store: ObjectStore, record: ReleaseRecord, folder: Path, workers: int) -> Check:
+    release_nq = unpack(folder / RELEASE, folder / "release.nq")
+    report = validate_files(release_nq, folder / INDEX, record, shape_texts(store), workers)
+    write_report(store, report, f"{record.created:%Y%m%d}")
+    return shacl_check(report, blocking=True)
 
 
 def _upload(store: ObjectStore, record: ReleaseRecord, folder: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sheaf.config.sources import Thresholds
 from sheaf.release.record import INDEX, PROV, RELEASE, SUMMARY, Check, ReleaseRecord
 
+SHACL = "shacl"  # made by validation.py, from the documents; the others follow from the record
 FILES = (RELEASE, SUMMARY, PROV, INDEX, "release.nq")
 
 
@@ -18,6 +19,11 @@ def run_checks(record: ReleaseRecord, thresholds: Thresholds, published: Release
         _nquads_parse(record),
         _summary_complete(record),
         _harvest_whole(record),
+        *(
+            check.model_copy(update={"blocking": thresholds.shacl_blocks})
+            for check in record.checks
+            if check.name == SHACL
+        ),
     )
 
 

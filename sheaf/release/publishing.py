@@ -86,8 +86,8 @@ def _move(store: ObjectStore, source: Source, pointer: Pointer, before: Pointer 
     with tempfile.TemporaryDirectory(prefix="sheaf-publish-") as temporary:
         folder = Path(temporary)
         files = {
-            layout.latest_release(name): _unpacked(store, pointer, RELEASE, "release.nq", folder),
-            layout.latest_prov(name): _unpacked(store, pointer, PROV, "prov.nq", folder),
+            layout.latest_release(name): unpacked(store, pointer, RELEASE, "release.nq", folder),
+            layout.latest_prov(name): unpacked(store, pointer, PROV, "prov.nq", folder),
         }
         summary = folder / SUMMARY
         store.download(layout.release_file(name, release_id, SUMMARY), summary)
@@ -143,17 +143,28 @@ def _organization_lines(nquads: bytes, graph: str) -> Iterator[str]:
         yield f"{names.get(subject, subject)} {predicate} {names.get(value, value)} <{graph}> .\n"
 
 
-def _unpacked(store: ObjectStore, record: ReleaseRecord, packed: str, name: str, folder: Path) -> Path:
-    """Download and unpack one file of the archive; ``SheafError`` when it is not, byte for byte, what was made."""
+def unpacked(
+    store: ObjectStore, record: ReleaseRecord, packed: str, name: str, folder: Path, *, keep: bool = False
+) -> Path:
+    """Download and unpack one file of the archive into ``folder``; ``keep`` leaves the packed one beside it.
+
+    Raises ``SheafError`` when it is not, byte for byte, what was made.
+    """
     source = folder / packed
     store.download(layout.release_file(record.source, record.release_id, packed), source)
     _same(file_facts(source), record.files[packed], record, packed)
-    target = folder / name
-    with target.open("wb") as out:
-        out.writelines(_gunzip(source))
-    source.unlink()
+    target = unpack(source, folder / name)
+    if not keep:
+        source.unlink()
     if name in record.files:
         _same(file_facts(target), record.files[name], record, name)
+    return target
+
+
+def unpack(packed: Path, target: Path) -> Path:
+    """Unpack a local .gz file of one or more members; gives ``target``."""
+    with target.open("wb") as out:
+        out.writelines(_gunzip(packed))
     return target
 
 

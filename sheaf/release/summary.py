@@ -31,8 +31,8 @@ _PROPERTIES = {
         *_CARRIERS, *_KIND_OF_WORK, *DATES, "address", "addressCountry", "addressLocality", "addressRegion",
         "alternateName", "box", "circle", "contentUrl", "creator", "description", "distribution", "downloadUrl",
         "encodingFormat", "fileFormat", "geo", "hasPart", "headline", "isPartOf", "keywords", "latitude",
-        "legalName", "line", "longitude", "maxValue", "minValue", "name", "polygon", "provider", "publisher",
-        "sdPublisher", "spatial", "spatialCoverage", "subjectOf", "url", "variableMeasured",
+        "legalName", "license", "line", "longitude", "maxValue", "minValue", "name", "polygon", "provider", "publisher",
+        "sdPublisher", "spatial", "spatialCoverage", "subjectOf", "temporalCoverage", "url", "variableMeasured",
     )
 }  # fmt: skip
 
@@ -99,7 +99,7 @@ def flat_row(triples: Sequence[Triple], names: Mapping[str, str]) -> Row | None:
     ``names`` are the IRIs of its blank nodes; the order of the triples does not matter.
     """
     nodes = Nodes(triples)
-    subject = _subject(nodes)
+    subject = subject_of(nodes)
     if subject is None:
         return None
     own = nodes.properties(subject)
@@ -109,10 +109,10 @@ def flat_row(triples: Sequence[Triple], names: Mapping[str, str]) -> Row | None:
     downloads = own.get("distribution", [])
     coverage = own.get("spatialCoverage") or own.get("spatial") or []
     texts = {
-        "name": _best(own.get("name") or nodes.of(subject, "headline", "alternateName")),
-        "description": _best(own.get("description", ())),
-        "keywords": ", ".join(sorted(_named(nodes, own.get("keywords", ())))),
-        "publisher": _publisher(nodes, own) or NO_PUBLISHER,
+        "name": best_text(own.get("name") or nodes.of(subject, "headline", "alternateName")),
+        "description": best_text(own.get("description", ())),
+        "keywords": ", ".join(sorted(named(nodes, own.get("keywords", ())))),
+        "publisher": publisher_of(nodes, own) or NO_PUBLISHER,
         "place": _place(nodes, coverage) or NO_PLACE,
         "date": dates[0] if dates else "",
     }
@@ -126,7 +126,7 @@ def flat_row(triples: Sequence[Triple], names: Mapping[str, str]) -> Row | None:
     return Row(tuple(sorted(pairs)), dates)
 
 
-def _subject(nodes: Nodes) -> str | None:
+def subject_of(nodes: Nodes) -> str | None:
     """The dataset or tool that the document is about."""
     candidates = [node for node in nodes.types if _counts(nodes, node)]
     held = {value for _, _, value in nodes.links}
@@ -189,7 +189,7 @@ def _reached(onward: Mapping[str, set[str]], start: str) -> set[str]:
     return seen
 
 
-def _best(values: Sequence[str]) -> str:
+def best_text(values: Sequence[str]) -> str:
     """One text of several: without a language first, then English, then the order of the alphabet."""
     if len(values) == 1:
         return text_of(values[0])
@@ -200,32 +200,32 @@ def _best(values: Sequence[str]) -> str:
 _LANGUAGE_RANK = {"": 0, "en": 1, "en-us": 1, "en-gb": 1}
 
 
-def _named(nodes: Nodes, values: Iterable[str]) -> set[str]:
+def named(nodes: Nodes, values: Iterable[str]) -> set[str]:
     """The texts of literals, and the names of nodes; a node without any name gives none."""
     found = set()
     for value in values:
-        text = _best(nodes.of(value, "name", "legalName", "alternateName")) if is_node(value) else text_of(value)
+        text = best_text(nodes.of(value, "name", "legalName", "alternateName")) if is_node(value) else text_of(value)
         if text:
             found.add(text)
     return found
 
 
-def _publisher(nodes: Nodes, own: Properties) -> str:
+def publisher_of(nodes: Nodes, own: Properties) -> str:
     for name in ("publisher", "sdPublisher", "provider", "creator"):
         values = own.get(name)
         if values:
-            names = _named(nodes, values) or {_best(nodes.of(value, "url")) for value in values if is_node(value)}
+            names = named(nodes, values) or {best_text(nodes.of(value, "url")) for value in values if is_node(value)}
             if names - {""}:
                 return ", ".join(sorted(names - {""}))
     return ""
 
 
 def _place(nodes: Nodes, coverage: Sequence[str]) -> str:
-    names = _named(nodes, coverage)
+    names = named(nodes, coverage)
     if not names:
         for value in coverage:
             for address in nodes.of(value, "address"):
-                parts = [_best(nodes.of(address, f"address{part}")) for part in ("Locality", "Region", "Country")]
+                parts = [best_text(nodes.of(address, f"address{part}")) for part in ("Locality", "Region", "Country")]
                 names.add(text_of(address) if not is_node(address) else ", ".join(part for part in parts if part))
     return ", ".join(sorted(names - {""}))
 
@@ -239,10 +239,11 @@ def _addresses(nodes: Nodes, downloads: Iterable[str]) -> set[str]:
 
 
 def _formats(nodes: Nodes, holders: Iterable[str]) -> set[str]:
-    return {text for node in holders for text in _named(nodes, nodes.of(node, "encodingFormat", "fileFormat"))}
+    return {text for node in holders for text in named(nodes, nodes.of(node, "encodingFormat", "fileFormat"))}
 
 
-def _coordinates(nodes: Nodes, coverage: Sequence[str]) -> list[tuple[str, str]]:
+def box_of(nodes: Nodes, coverage: Sequence[str]) -> places.Box | None:
+    """The box around all shapes of a coverage."""
     boxes = []
     for place in coverage:
         for shape in [place, *nodes.of(place, "geo")] if is_node(place) else ():
@@ -252,7 +253,11 @@ def _coordinates(nodes: Nodes, coverage: Sequence[str]) -> list[tuple[str, str]]
                 boxes += [places.outline_of(text_of(value)) for value in own.get(name, ())]
             if "latitude" in own and "longitude" in own:
                 boxes.append(places.point(text_of(min(own["latitude"])), text_of(min(own["longitude"]))))
-    box = places.around([box for box in boxes if box is not None])
+    return places.around([box for box in boxes if box is not None])
+
+
+def _coordinates(nodes: Nodes, coverage: Sequence[str]) -> list[tuple[str, str]]:
+    box = box_of(nodes, coverage)
     if box is None:
         return []
     latitude, longitude = box.centre

@@ -11,6 +11,8 @@ SCHEMAS: Final = (SCHEMA, "http://schema.org/")
 XSD_DECIMAL: Final = "http://www.w3.org/2001/XMLSchema#decimal"
 
 _START = re.compile(r"^(?:\s|\\[tnr])+")
+_ESCAPED = re.compile(r"\\(?:u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8}|.)")
+_LETTERS = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f"}
 _BLANKS = ("\\n", "\\t", "\\r")
 _ESCAPES = str.maketrans(
     {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t", "\b": "\\b", "\f": "\\f", "\x7f": "\\u007F"}
@@ -64,6 +66,15 @@ def literal(escaped: str) -> str:
 def escape(text: str) -> str:
     """Text as canonical N-Triples escapes it in a literal."""
     return text.translate(_ESCAPES)
+
+
+def unescape(escaped: str) -> str:
+    """The text that escaped text stands for."""
+    return _ESCAPED.sub(lambda found: _unescaped(found[0]), escaped) if "\\" in escaped else escaped
+
+
+def _unescaped(escape: str) -> str:
+    return chr(int(escape[2:], 16)) if escape[1] in "uU" else _LETTERS.get(escape[1], escape[1])
 
 
 def decimal(number: float) -> str:

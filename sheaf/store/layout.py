@@ -30,6 +30,11 @@ def accepted_config(kind: str, prefix: str = "scheduler/configs/") -> str:
     return f"{prefix.rstrip('/')}/accepted/{kind}.json"
 
 
+def shapes_prefix(prefix: str = "scheduler/configs/") -> str:
+    """An operator's own SHACL shapes, Turtle, ``<name>.ttl``; checked beside ours (ours)."""
+    return f"{prefix.rstrip('/')}/shapes/"
+
+
 # ---------------------------------------------------------------- jobs
 
 
@@ -162,6 +167,19 @@ def release_prefix(source: str, release_id: str) -> str:
 def release_file(source: str, release_id: str, name: str) -> str:
     """One file of a release: release.nq.gz, summary.nq, prov.nq.gz, index.parquet, release.json."""
     return f"graphs/archive/{source}/{release_id}/{name}"
+
+
+# ---------------------------------------------------------------- exports
+
+
+def export_file(source: str, name: str, when: str = "latest") -> str:
+    """A source's file for analysts; ``when`` is ``latest`` or the release's day, YYYYMMDD (ours)."""
+    return f"exports/{source}/{when}/{name}"
+
+
+def export_tenant(community: str, name: str, when: str = "latest") -> str:
+    """A tenant's file for analysts, its sources together (ours)."""
+    return f"exports/tenant/{community}/{when}/{name}"
 
 
 # ---------------------------------------------------------------- reports

@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
+import rdflib
 import yaml
 
 from sheaf.demo import RunningSite, demo_configs, expected, load_site, serve
@@ -107,6 +108,19 @@ def test_every_asset_reports_numbers_under_stable_names(stack: Stack, configs: t
         }
         assert node["description"], node["assetKey"]["path"]
     assert {name: labels & found[name] for name, labels in NUMBERS.items()} == NUMBERS
+
+
+def test_what_is_published_reads_the_same_in_an_independent_parser(stack: Stack, configs: tuple[str, str]) -> None:
+    pointer = published(stack.store, "brackish")
+    assert pointer is not None
+    release = rdflib.Dataset()
+    release.parse(data=stack.store.get(layout.latest_release("brackish")), format="nquads")
+    graphs = {str(graph.identifier): len(graph) for graph in release.graphs() if ":data:" in str(graph.identifier)}
+    assert (len(graphs), sum(graphs.values())) == (pointer.documents, pointer.quads)
+    summary = rdflib.Graph().parse(data=stack.store.get(layout.published_summary("brackish")), format="turtle")
+    named = set(summary.subjects(rdflib.URIRef("https://schema.org/name")))
+    assert {str(subject) for subject in named} == set(graphs)
+    assert len(summary) == pointer.summary_quads
 
 
 def test_logs_and_results_of_the_jobs_are_kept(stack: Stack, configs: tuple[str, str]) -> None:

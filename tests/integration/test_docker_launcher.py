@@ -11,16 +11,19 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import docker
 import pytest
+from pydantic import SecretStr
 
 from code_locations.common.launchers import DockerLauncher, JobEnd, JobLog, JobSpec
 from sheaf.errors import BadInput, TemporaryFault
 from sheaf.settings import Settings
-from tests.parts import ROOT, DockerEngine
+from tests.parts import ROOT, DockerEngine, nginx
 
 pytestmark = pytest.mark.part("docker")
 SECRET = 'it\'s ${HOME} a \\ "very" secret # key'
@@ -243,6 +246,55 @@ def test_an_engine_that_is_gone_is_a_fault_worth_another_try(settings: Settings,
         run(gone, "print()")
     with pytest.raises(TemporaryFault, match="GLEANERIO_DOCKER_URL"):
         DockerLauncher(gone).reap(lambda run_id: True)
+
+
+def portainer(folder: Path, engine: str, key: str) -> AbstractContextManager[str]:
+    """A gate before the engine's socket that asks for Portainer's key, at Portainer's path."""
+    return nginx(
+        folder,
+        f"location /api/endpoints/2/docker/ {{ if ($http_x_api_key != '{key}') {{ return 401; }}\n"
+        f"proxy_pass http://{engine.replace('unix://', 'unix:')}:/; proxy_http_version 1.1; proxy_buffering off; }}\n"
+        "location /away/ { return 502; }",
+    )
+
+
+@pytest.mark.part("nginx")
+def test_jobs_run_through_portainer_with_its_key_and_not_without(
+    settings: Settings, client: docker.DockerClient, tmp_path: Path
+) -> None:
+    with portainer(tmp_path, settings.docker_url, OTHERS["portainer_apikey"]) as url:
+        through = settings.model_copy(update={"docker_url": f"{url}/api/endpoints/2/docker"})
+        end, said = run(through, "print('by way of Portainer'); raise SystemExit(3)")
+        without = through.model_copy(update={"portainer_apikey": SecretStr("wrong")})
+        with pytest.raises(BadInput, match="refused: 401"):
+            run(without, "print()")
+        with pytest.raises(TemporaryFault, match="502"):
+            run(settings.model_copy(update={"docker_url": f"{url}/away"}), "print()")
+    assert (end.exit_code, said) == (3, "by way of Portainer\n")
+    assert containers(client, settings) == []
+
+
+@pytest.mark.part("nginx")
+def test_a_job_whose_engine_goes_away_is_a_fault_worth_another_try_which_removes_what_was_left(
+    settings: Settings, client: docker.DockerClient, tmp_path: Path
+) -> None:
+    log = JobLog(lambda line: None)
+    with ThreadPoolExecutor(1) as pool:
+        with portainer(tmp_path, settings.docker_url, OTHERS["portainer_apikey"]) as url:
+            away = settings.model_copy(update={"docker_url": f"{url}/api/endpoints/2/docker"})
+            waiting = pool.submit(launcher(away, AT_WORK).run, spec(), log)
+            assert until(lambda: works(client, settings))
+        with pytest.raises(TemporaryFault, match="does not answer"):
+            waiting.result(timeout=60)
+    log.close()
+    log.discard()
+    assert [container.status for container in containers(client, settings)] == ["running"]
+    log = JobLog(lambda line: None)
+    end = launcher(settings, "print('again')").run(spec(attempt=1), log)
+    log.close()
+    log.discard()
+    assert (end.exit_code, log.tail) == (0, "again")
+    assert containers(client, settings) == []
 
 
 def test_a_job_reads_its_secrets_which_show_nowhere_in_the_engine(

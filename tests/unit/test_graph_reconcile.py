@@ -259,3 +259,45 @@ def test_a_first_load_holds_a_few_blocks_of_a_release_in_memory_and_not_the_rele
     assert max(peaks) < 8_000_000
     assert result.repaired == 4001, "nothing was loaded, which the counts noticed"
     assert result.problems == ()
+
+
+@pytest.mark.parametrize("by_triple", [range(0), range(1, 1000)], ids=["graph by graph", "triple by triple"])
+def test_a_large_graph_is_changed_by_the_triples_that_differ(
+    graphs: GraphStore, releases: Releases, by_triple: range
+) -> None:
+    releases.publish("iris", {document("iris", n): f"title {n}" for n in range(60)}, triples=20)
+    reconcile_tenant(releases.store, graphs, tenant("iris"), SOURCES, ORG)
+    releases.publish("iris", {document("iris", n): f"title {n}" for n in range(1, 61)}, triples=19)
+    size = BatchSize(by_triple=by_triple)
+    result = Reconciler(releases.store, graphs, tenant("iris"), SOURCES, ORG, "main", size).run()
+    assert held(graphs, "geo") == releases.expected("iris")
+    assert result.problems == ()
+    assert (result.graphs_added, result.graphs_changed, result.graphs_removed) == (1, 60, 1)
+    assert (result.bytes_sent < 30_000) == (len(by_triple) > 0)
+
+
+def test_a_graph_with_foreign_blank_nodes_is_replaced_as_a_whole(graphs: GraphStore, releases: Releases) -> None:
+    releases.publish("iris", {document("iris", 1): "title"}, triples=9)
+    reconcile_tenant(releases.store, graphs, tenant("iris"), SOURCES, ORG)
+    graph = next(name for name in releases.held["iris"] if ":data:" in name)
+    graphs.load("geo", lambda: iter([f"_:b <https://schema.org/name> _:c <{graph}> .\n".encode()]))
+    releases.publish("iris", {document("iris", 1): "another title"}, triples=9)
+    size = BatchSize(by_triple=range(1, 100))
+    result = Reconciler(releases.store, graphs, tenant("iris"), SOURCES, ORG, "main", size).run()
+    assert held(graphs, "geo") == releases.expected("iris")
+    assert result.problems == ()
+
+
+def test_two_runs_at_once_that_contradict_each_other_are_put_right_by_the_next(
+    graphs: GraphStore, releases: Releases
+) -> None:
+    reconcile_tenant(releases.store, graphs, tenant("iris"), SOURCES, ORG)
+    markers = Markers(ORG, "geo")
+    graph = sorted(releases.held["iris"])[0]
+    second = f'<{graph}> <urn:gleaner.io:marker:sha256> "{"0" * 64}" <{markers.of("iris")}> .\n'
+    state = f'<{markers.of("iris")}> <urn:gleaner.io:marker:release> "another" <{markers.graph}> .\n'
+    graphs.apply("geo", GraphChanges(insert=(second + state).encode()))
+    result = reconcile_tenant(releases.store, graphs, tenant("iris"), SOURCES, ORG)
+    assert (result.problems, result.graphs_changed) == ((), 1)
+    assert graphs.count("geo") == sum(len(lines) for lines in releases.held["iris"].values()) + 6 + 4
+    assert reconcile_tenant(releases.store, graphs, tenant("iris"), SOURCES, ORG).unchanged

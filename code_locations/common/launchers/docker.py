@@ -1,4 +1,4 @@
-"""Jobs as containers on one Docker Engine: by socket, TLS, or through Portainer (``X-API-Key``)."""
+"""Jobs as containers on one Docker Engine: by socket, by TCP, or through Portainer (``X-API-Key``)."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ JOB_SECRETS = ("GLEANERIO_MINIO_ACCESS_KEY", "GLEANERIO_MINIO_SECRET_KEY")
 GRACE_SECONDS = 20
 API_VERSION = "1.41"  # Debian 12's engine; later ones still speak it
 PIDS_LIMIT = 256
+GATEWAY_TROUBLE = frozenset({502, 503, 504})  # what Portainer says when its engine is away
 
 
 class DockerLauncher:
@@ -90,7 +91,9 @@ class DockerLauncher:
                 f"the Docker Engine at {url} does not answer: {error}. Start it, or set GLEANERIO_DOCKER_URL."
             ) from error
         except DockerException as error:
-            raise BadInput(f"the Docker Engine refused: {error}") from error
+            if isinstance(error, APIError) and error.status_code in GATEWAY_TROUBLE:
+                raise TemporaryFault(f"the Docker Engine behind {url} does not answer: {error}") from error
+            raise BadInput(f"the Docker Engine at {url} refused: {error}") from error
         finally:
             engine.close()
 
