@@ -42,6 +42,16 @@ query Failures($run: ID!) {
 }
 """
 
+NUMBERS = """
+query Numbers($path: [String!]!, $partitions: [String!]) {
+  assetOrError(assetKey: {path: $path}) {
+    __typename
+    ... on Asset { assetMaterializations(limit: 1, partitions: $partitions) { metadataEntries {
+      label ... on IntMetadataEntry { intValue } ... on FloatMetadataEntry { floatValue } } } }
+  }
+}
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Run:
@@ -108,6 +118,17 @@ class DagsterApi:
                 error = event["error"] or {}
                 return f"{event['stepKey']}: {said or (error.get('cause') or error).get('message', '')}".strip()
         return "no step failed; the run's log says more"
+
+    def numbers(self, asset: str, partition: str) -> dict[str, float]:
+        """The numeric metadata of an asset's newest materialization for one partition; empty without any."""
+        found = self._ask(NUMBERS, {"path": [asset], "partitions": [partition]})["assetOrError"]
+        values: dict[str, float] = {}
+        for event in found.get("assetMaterializations", []):
+            for entry in event["metadataEntries"]:
+                value = entry.get("intValue", entry.get("floatValue"))
+                if value is not None:
+                    values[entry["label"]] = float(value)
+        return values
 
     def _ask(self, query: str, variables: dict[str, Any]) -> dict[str, Any]:
         try:

@@ -43,11 +43,6 @@ def job_log(source: str, mode: str, when: datetime, prefix: str = "scheduler/log
     return f"{prefix.rstrip('/')}/sch_{source}_{mode}_{when:%Y_%m_%d_%H_%M_%S}.log"
 
 
-def job_results() -> str:
-    """What all jobs did (ours)."""
-    return "scheduler/results/"
-
-
 def job_result(job_id: str) -> str:
     """What a job did, as JSON: how a launcher learns it, whatever launched the job (ours)."""
     return f"scheduler/results/{job_id}.json"

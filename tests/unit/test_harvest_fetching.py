@@ -157,7 +157,7 @@ def test_a_page_that_never_ends_its_answer_is_given_up_after_the_page_timeout() 
 
         server = await asyncio.start_server(client, "127.0.0.1", 0)
         base = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        source = Source(name="s", url=base, retries=2, page_timeout=0.4)
+        source = Source(name="s", url=base, retries=2, page_timeout=1.5)
         async with Fetcher(source, "test", Addresses("127.0.0.1"), Politeness()) as fetcher:
             found = await fetcher.page(base, {})
         server.close()

@@ -9,6 +9,7 @@ from code_locations.ingest.harvest.findings import harvest_checks, harvest_metad
 from code_locations.ingest.sources.assets import sources_config
 from sheaf.harvest.manifest import latest_harvest
 from sheaf.harvest.objects import reconcile_objects
+from sheaf.jobs.ending import peak_memory_mb
 
 CHECKS = [
     dg.AssetCheckSpec(name, asset="summoned", blocking=blocking, description=about, partitions_def=sources)
@@ -64,5 +65,6 @@ def summoned_objects(context: dg.AssetExecutionContext, platform: PlatformParam)
             "deleted": done.deleted,
             "unchanged": done.unchanged,
             "seconds": done.seconds,
+            "peak_memory_mb": peak_memory_mb(),
         }
     )

@@ -1,5 +1,6 @@
 """A source's release, its summary, and the pointer to what is published."""
 
+import time
 from collections.abc import Iterator
 
 import dagster as dg
@@ -11,6 +12,7 @@ from code_locations.ingest.harvest.assets import summoned
 from code_locations.ingest.release.findings import check_results, check_specs, release_metadata, summary_metadata
 from sheaf.errors import CheckFailed
 from sheaf.harvest.manifest import latest_harvest
+from sheaf.jobs.ending import peak_memory_mb
 from sheaf.release import publish_release, read_release
 
 RELEASE = dg.AssetSpec(
@@ -59,7 +61,7 @@ def published_release(context: dg.AssetExecutionContext, platform: PlatformParam
     The pointer `graphs/latest/<source>_release.json` is written last. A release that is published moves nothing.
     """
     _, source, _ = platform.source(context.partition_key)
-    release_id = newest_release_id(context)
+    release_id, begun = newest_release_id(context), time.monotonic()
     try:
         done = publish_release(platform.store, source, release_id)
     except CheckFailed as failed:
@@ -71,6 +73,8 @@ def published_release(context: dg.AssetExecutionContext, platform: PlatformParam
             "documents": record.documents,
             "quads": record.quads,
             "warnings": len(done.warnings),
+            "seconds": round(time.monotonic() - begun, 3),
+            "peak_memory_mb": peak_memory_mb(),
             "release_id": release_id,
         },
         data_version=dg.DataVersion(release_id),
