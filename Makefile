@@ -25,11 +25,11 @@ install: .venv/.installed
 
 # the whole way on this machine, on a demo site of our own; DEMO_EXIT=1 stops at the end
 demo: install
-	@$(RUN)/sheaf demo $(if $(DEMO_EXIT),--exit)
+	@$(RUN)/sheaf demo $(if $(DEMO_EXIT),--exit) $(if $(PORT_OFFSET),--port-offset $(PORT_OFFSET))
 
 # the embedded stack: S3, graph server, Dagster
 up: install
-	@$(RUN)/sheaf up
+	@$(RUN)/sheaf up $(if $(PORT_OFFSET),--port-offset $(PORT_OFFSET))
 
 # stop the embedded stack
 down: install

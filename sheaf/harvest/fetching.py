@@ -29,6 +29,7 @@ READ_SECONDS = 30.0
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 BUSY = frozenset({429, 503})
 SMALL_BODY = 64 * 1024
+CLOSING_SECONDS = 0.05
 
 Allowed = Callable[[str], Awaitable[str]]
 
@@ -86,6 +87,9 @@ class Fetcher:
         self._open.clear()
         for pinned in self._clients.values():
             await pinned.client.close()
+        if self._clients:
+            # The client's own thread lets go of its last answers a moment later; a process that ends before aborts.
+            await asyncio.sleep(CLOSING_SECONDS)
         self._clients.clear()
 
     # ------------------------------------------------------------ pages

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import json
 import re
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,7 +24,7 @@ from sheaf.demo.way import Stack, embedded_stack, loaded_releases, upload, wait_
 from sheaf.harvest.manifest import latest_harvest
 from sheaf.release import build_release, published
 from sheaf.release.record import RELEASE
-from sheaf.settings import Settings
+from sheaf.settings import Settings, inherited_environment
 from sheaf.store import MemoryStore, layout
 from tests.unit.harvest_site import harvested, small_site
 
@@ -127,6 +130,31 @@ def test_logs_and_results_of_the_jobs_are_kept(stack: Stack, configs: tuple[str,
     logs = [info.key for info in stack.store.list(stack.settings.log_prefix)]
     kinds = {match.group(1, 2) for key in logs if (match := re.search(r"sch_(\w+?)_(summon|release)_\d{4}_", key))}
     assert {("nitrogen", "summon"), ("nitrogen2", "release"), ("driftcore", "summon")} <= kinds
+
+
+def sheaf(stack: Stack, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """A command as a person types it, beside the running stack."""
+    return subprocess.run(
+        [sys.executable, "-m", "sheaf.cli", *arguments],
+        env={**inherited_environment(), "GLEANERIO_DATA_DIR": str(stack.settings.data_dir)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+def test_a_provider_learns_by_one_command_which_pages_fail_and_why(
+    site: RunningSite, stack: Stack, configs: tuple[str, str]
+) -> None:
+    shown = sheaf(stack, "harvest", "show", "brackish", "--json")
+    assert shown.returncode == 0, shown.stderr
+    assert json.loads(shown.stdout)["reasons"]
+    assert "http_403_forbidden" in shown.stdout
+    page = sheaf(stack, "inspect", f"{site.url}/nitrogen/dataset/001")
+    assert page.returncode in (0, 3), page.stderr
+    report = sheaf(stack, "report", "source", "brackish")
+    assert report.returncode == 0, report.stderr
+    assert "http_500_server_error" in report.stdout
 
 
 def test_a_bad_config_is_refused_in_the_tick_and_the_last_good_one_stays(
