@@ -37,7 +37,8 @@ down: install
 
 # the tests; PARTS=all adds the ones on MinIO, Postgres, Docker, Fuseki and the other real parts
 test: install $(if $(PARTS),parts)
-	@PARTS="$(PARTS)" $(RUN)/pytest
+	@$(RUN)/pytest tests/unit tests/e2e -n 2 --dist loadfile
+	@$(if $(PARTS),PARTS="$(PARTS)" $(RUN)/pytest tests/integration)
 
 # style and types
 check: install

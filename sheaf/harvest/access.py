@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from urllib.parse import urlsplit
+import re
+from contextlib import suppress
 
 from sheaf.config import Source
 from sheaf.harvest.discovery.types import FetchFault
-from sheaf.harvest.fetching import Fetcher
+from sheaf.harvest.fetching import Fetcher, authority
 from sheaf.harvest.robots import MAX_ROBOTS_BYTES, Robots, RobotsVerdict, judge_robots
 
 log = logging.getLogger(__name__)
 
 _MOST_HOSTS = 1_000
+_BASE = re.compile(r"https?://[^/?#]*", re.IGNORECASE)
 
 
 class Access:
@@ -28,11 +30,11 @@ class Access:
 
     async def own(self) -> RobotsVerdict | None:
         """The verdict for the source's own site (``domain``, or its url's); None when it is not asked."""
-        return None if self._source.rude else await self._verdict(self._source.robots_base)
+        return None if self._source.rude else await self._verdict(_base(self._source.url))
 
     async def refusal(self, url: str) -> str:
         """The reason code why a URL must not be asked for, "" when it may."""
-        base = url[: url.find("/", 8)] if url.find("/", 8) > 0 else url
+        base = _base(url)
         verdict = self._verdicts.get(base)
         if verdict is None:
             if self._source.rude:
@@ -51,14 +53,16 @@ class Access:
                 if len(self._verdicts) >= _MOST_HOSTS:
                     self._verdicts.clear()
                     self._locks.clear()
-                found = await self._ask(base)
+                # The config may say that the site's robots.txt is looked up elsewhere (domain).
+                own = base == _base(self._source.url)
+                found = await self._ask(base, self._source.robots_base if own else base)
                 self._verdicts[base] = found
                 self._pace(base, found.robots)
             return found
 
-    async def _ask(self, base: str) -> RobotsVerdict:
+    async def _ask(self, base: str, at: str) -> RobotsVerdict:
         try:
-            answer = await self._fetcher.listing(f"{base}/robots.txt", "text/plain, */*;q=0.1")
+            answer = await self._fetcher.listing(f"{at}/robots.txt", "text/plain, */*;q=0.1")
             body = bytearray()
             async for chunk in answer.chunks:
                 body += chunk
@@ -73,13 +77,18 @@ class Access:
         else:
             verdict = judge_robots(answer.status, bytes(body), answer.content_type)
         if verdict.detail:
-            log.info("%s/robots.txt: %s", base, verdict.detail)
+            log.info("%s/robots.txt: %s", at, verdict.detail)
         return verdict
 
     def _pace(self, base: str, robots: Robots | None) -> None:
-        parts = urlsplit(base)
-        port = parts.port or (443 if parts.scheme == "https" else 80)
         asked = robots.delay(self._source.crawl_delay_cap) if robots else 0.0
         pause = max(asked, self._delay)
-        if pause and parts.hostname:
-            self._fetcher.politeness.pause(f"{parts.hostname}:{port}", pause)
+        if pause and base not in self._faults:
+            with suppress(FetchFault):  # no URL at all: asking for it says so
+                self._fetcher.politeness.pause(authority(base), pause)
+
+
+def _base(url: str) -> str:
+    """Scheme, host and port of a URL as they are written."""
+    found = _BASE.match(url)
+    return found[0] if found else url

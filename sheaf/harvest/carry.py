@@ -1,7 +1,7 @@
 """Texts of the harvest before that are still current move into this one, so that each harvest is complete in itself.
 
 A part much of which is current is copied byte by byte; of the others the current rows are gathered into new parts.
-Memory is one part at a time, whatever the size of the source.
+Memory is a few parts at a time, whatever the size of the source.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 from collections import Counter
 from collections.abc import Callable, Collection
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import pyarrow as pa
@@ -24,6 +25,7 @@ Place = tuple[str, int]
 # Below both, a part is gathered with others, or small changes would leave ever more small parts behind.
 _WORTH_COPYING_ROWS = PART_ROWS // 2
 _WORTH_COPYING_BYTES = PART_BYTES // 2
+_COPIES_AT_ONCE = 4
 
 
 @dataclass(slots=True)
@@ -74,11 +76,16 @@ def carry_over(
     """
     carried = Carried(next_part)
     scattered = [part for part in sorted(wanted.rows) if not wanted.worth_copying(part)]
-    for part in sorted(wanted.rows.keys() - set(scattered)):
+    copied = sorted(wanted.rows.keys() - set(scattered))
+    carried.moved = {part: next_part + number for number, part in enumerate(copied)}
+    carried.next_part += len(copied)
+
+    def copy(part: int) -> None:
         data = store.get(layout.harvest_part(source, previous_id, part))
-        store.put(layout.harvest_part(source, harvest_id, carried.next_part), data, PARQUET)
-        carried.moved[part] = carried.next_part
-        carried.next_part += 1
+        store.put(layout.harvest_part(source, harvest_id, carried.moved[part]), data, PARQUET)
+
+    with ThreadPoolExecutor(_COPIES_AT_ONCE, thread_name_prefix="carry") as pool:
+        list(pool.map(copy, copied))
     gathered: list[tuple[int, pa.Table]] = []
     size = count = 0
     current = places(scattered) if scattered else {}

@@ -109,7 +109,7 @@ class Fetcher:
     def _again(self, answer: Answer, attempt: int) -> float | None:
         """Seconds until the next attempt, None when there is none."""
         if answer.status in BUSY and answer.wait is not None and answer.wait <= MAX_WAIT_SECONDS:
-            self.politeness.hold(_authority(answer.url), answer.wait)
+            self.politeness.hold(authority(answer.url), answer.wait)
             return 0.0 if attempt <= self.source.retries else None
         if attempt > self.source.retries or answer.reason not in AGAIN or answer.wait is not None:
             return None
@@ -360,5 +360,6 @@ def _authority_of(parsed: Url) -> str:
     return f"{parsed.host_str}:{parsed.port_or_known_default}"
 
 
-def _authority(url: str) -> str:
+def authority(url: str) -> str:
+    """Host (as it goes over the wire) and port of a URL: what politeness is counted by. Raises ``FetchFault``."""
     return _authority_of(_parsed(url))

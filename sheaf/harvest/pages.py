@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,6 +17,7 @@ from sheaf.harvest.fetching import Answer, Fetcher
 from sheaf.harvest.previous import Known, Previous
 
 Row = dict[str, Any]
+log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -33,6 +35,15 @@ class Pages:
     async def rows(self, found: Found) -> list[Row]:
         """The journal's rows of one page: one a document or trouble, or one that says unchanged or failed."""
         known = self.previous.known(found.url)
+        try:
+            return await self._rows(found, known)
+        except Exception as error:
+            # One page's riddle must not cost the others.
+            log.exception("%s", found.url)
+            detail = f"{type(error).__name__}: {error}"
+            return [self._failed(found, known, Answer(found.url, reason="internal_error", detail=detail))]
+
+    async def _rows(self, found: Found, known: Known | None) -> list[Row]:
         settled = known if known is not None and known.settled and self.conditional else None
         if found.item is not None:
             return self._of_item(found, settled)
@@ -79,12 +90,7 @@ class Pages:
     def _read(self, found: Found, answer: Answer, digest: str) -> list[Row]:
         page = self._page(found, answer)
         page["body_sha"] = digest
-        try:
-            items: Sequence[Document | Trouble] = read_page(answer.body, answer.content_type, answer.url, self.rules)
-        except Exception as error:
-            return [
-                {**page, "state": "failed", "reason": "internal_error", "detail": f"{type(error).__name__}: {error}"}
-            ]
+        items = read_page(answer.body, answer.content_type, answer.url, self.rules)
         if not items:
             return [{**page, "state": "no_jsonld", "reason": "no_script", "detail": answer.content_type[:200]}]
         return [self._item(page, position, item) for position, item in enumerate(items)]

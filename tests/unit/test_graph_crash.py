@@ -66,10 +66,10 @@ def test_what_was_answered_survives_a_kill_and_a_load_in_the_middle_leaves_no_tr
 def test_a_server_killed_in_the_middle_of_a_reconcile_is_healed_by_the_next_one(tmp_path: Path, after: float) -> None:
     port = free_port()
     releases = Releases()
-    releases.publish("iris", {document("iris", n): f"title {n}" for n in range(1500)})
+    releases.publish("iris", {document("iris", n): f"title {n}" for n in range(800)})
     with sheaf_server(tmp_path, port) as (url, _):
         reconcile_tenant(releases.store, store(url), tenant("iris"), ["iris"], ORG)
-    releases.publish("iris", {document("iris", n): f"new title {n}" for n in range(200, 1700)})
+    releases.publish("iris", {document("iris", n): f"new title {n}" for n in range(100, 900)})
     with sheaf_server(tmp_path, port) as (url, pid):
         killer = threading.Timer(after, os.kill, (pid, signal.SIGKILL))
         killer.start()

@@ -253,12 +253,12 @@ def test_a_first_load_holds_a_few_blocks_of_a_release_in_memory_and_not_the_rele
                 pass
             peaks.append(tracemalloc.get_traced_memory()[1])
             tracemalloc.stop()
+            raise TemporaryFault("that was all we wanted to know")
 
     reconciler = Reconciler(releases.store, Draining(graphs), tenant("iris"), SOURCES, ORG, "main")
-    result = reconciler.run()
+    with pytest.raises(TemporaryFault):
+        reconciler.run()
     assert max(peaks) < 8_000_000
-    assert result.repaired == 4001, "nothing was loaded, which the counts noticed"
-    assert result.problems == ()
 
 
 @pytest.mark.parametrize("by_triple", [range(0), range(1, 1000)], ids=["graph by graph", "triple by triple"])

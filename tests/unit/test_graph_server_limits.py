@@ -125,7 +125,7 @@ def test_readers_go_on_while_a_load_runs(web: httpx.Client) -> None:
             assert ask(reader, NAMES) == ["bee", "Ærø"]
             waits.append(time.monotonic() - begun)
     assert len(waits) > 3
-    assert sorted(waits)[len(waits) // 2] < 0.1
+    assert sorted(waits)[len(waits) // 2] < 0.3, "on a machine that does nothing else it is a few milliseconds"
     assert ask(web, "SELECT (COUNT(*) AS ?n) WHERE { GRAPH <urn:g> { ?s ?p ?o } }") == ["40000"]
 
 

@@ -12,7 +12,9 @@ import pytest
 from sheaf.config import load_sources
 from sheaf.demo import RunningSite, expected, load_site, serve
 from sheaf.errors import HarvestStopped, TemporaryFault
+from sheaf.harvest import pages
 from sheaf.harvest.breaker import SourceDown
+from sheaf.harvest.documents import Document, DocumentRules, Trouble, read_page
 from sheaf.harvest.engine import run_harvest
 from sheaf.harvest.manifest import iter_texts, latest_harvest, read_manifest, read_summary
 from sheaf.harvest.schema import HarvestSummary
@@ -260,3 +262,38 @@ def test_one_source_is_harvested_by_one_job_at_a_time(ten: RunningSite) -> None:
     assert outcomes.count("done") == 1
     assert "harvest" in next(said for said in outcomes if said != "done")
     assert store.stat(layout.harvest_lease("small")) is None
+
+
+def test_a_fault_of_ours_costs_one_page_and_keeps_its_last_good_copy(
+    ten: RunningSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stumbling(body: bytes, content_type: str, url: str, rules: DocumentRules) -> list[Document | Trouble]:
+        if url.endswith("/003"):
+            raise ZeroDivisionError("a riddle")
+        return read_page(body, content_type, url, rules)
+
+    store = MemoryStore()
+    harvested(store, ten)
+    monkeypatch.setattr(pages, "read_page", stumbling)
+    second = harvested(store, ten, mode="full")
+    row = rows_of(store, second)["/small/003", 0]
+    assert (row["state"], row["reason"], row["detail"]) == ("failed", "internal_error", "ZeroDivisionError: a riddle")
+    assert (second.counts, second.documents) == ({"failed": 1, "unchanged": 9}, 10)
+
+
+def test_addresses_that_are_no_urls_cost_only_themselves(ten: RunningSite) -> None:
+    store = MemoryStore()
+    bad = ["http://[broken/", "http:///nohost", "ftp://example.org/x", "http://exa mple.org/"]
+    only = [f"{ten.url}/small/001", *bad]
+    summary = harvested(store, ten, only=only, config={"rude": True, "contact": "a@example.org", "delay": 1})
+    assert summary.counts == {"failed": 4, "stored": 1}
+    assert set(summary.reasons) <= {"bad_url", "bad_scheme", "dns_error"}
+
+
+def test_the_robots_txt_that_the_config_names_rules_the_pages_of_the_source(ten: RunningSite, tmp_path: Path) -> None:
+    site = small_site(tmp_path / "other", TEN)
+    closed = site.model_copy(update={"robots": "User-agent: *\nDisallow: /small/004\n"})
+    with serve(closed) as elsewhere:
+        summary = harvested(MemoryStore(), ten, config={"domain": elsewhere.url})
+    assert summary.reasons == {"robots_disallowed": 1}
+    assert ten.hits("/robots.txt") == 0

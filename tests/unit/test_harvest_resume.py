@@ -8,12 +8,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sheaf.demo import RunningSite, serve
+from sheaf.harvest import engine, journal
 from sheaf.harvest.beginning import utc_now
 from sheaf.harvest.manifest import iter_texts, latest_harvest, part_numbers
 from sheaf.harvest.schema import HarvestSummary
@@ -137,8 +139,6 @@ def test_a_harvest_with_other_settings_does_not_take_up_the_killed_one(running: 
 
 
 def test_the_harvest_of_yesterday_is_not_taken_up(running: RunningSite) -> None:
-    from datetime import timedelta
-
     store = MemoryStore()
     loud = {"breaker": {"first": 200, "share": 1}}
     first = harvested(store, running, config=loud, clock=lambda: utc_now() - timedelta(days=1, minutes=1))
@@ -156,3 +156,31 @@ def test_parts_that_were_being_carried_over_are_made_again(running: RunningSite)
     assert again.harvest_id == second.harvest_id
     assert content(store, again)[1] == content(store, first)[1]
     assert part_numbers(store, "small", again.harvest_id) == list(range(again.parts))
+
+
+def test_slow_pages_reach_the_journal_after_seconds_not_after_hundreds_of_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal, "PART_SECONDS", 0.1)
+    monkeypatch.setattr(engine, "TICK_SECONDS", 0.05)
+    slow = [{"repeat": 8, "path": "/small/${nnn}", "dataset": "note", "delay": 0.1}]
+    store = MemoryStore()
+    with serve(small_site(tmp_path / "slow", slow)) as running:
+        summary = harvested(store, running, config={"threads": 1})
+    assert summary.parts >= 3
+    assert summary.documents == 8
+
+
+def test_a_cancelled_harvest_ends_at_whatever_moment_it_is_cancelled(running: RunningSite, tmp_path: Path) -> None:
+    # The HTTP client loses a cancellation that comes together with an answer: seven moments, to meet one such.
+    for moment in range(7):
+        process = job(tmp_path / f"store-{moment}", config_of(running, tmp_path))
+        running.forget()
+        while running.hits("/small/sitemap.xml") == 0:
+            assert process.poll() is None
+            time.sleep(0.002)
+        time.sleep(0.03 * moment)
+        process.send_signal(signal.SIGTERM)
+        _, said = process.communicate(timeout=20)
+        assert process.returncode in (0, 1), said.decode()
+        assert process.returncode == 0 or b"cancelled" in said

@@ -9,7 +9,7 @@ from pyoxigraph import NamedNode, QueryBoolean, QuerySolutions, QueryTriples, St
 from starlette.requests import Request
 from starlette.responses import Response
 
-from sheaf.graph.server import bodies, page, words
+from sheaf.graph.server import bodies, page, text_search, words
 from sheaf.graph.server.access import check_read, check_write
 from sheaf.graph.server.answers import Answer
 from sheaf.graph.server.formats import SHORT, SOLUTIONS, TRIPLES, media_type, negotiate, rdf_format
@@ -22,6 +22,18 @@ from sheaf.graph.server.work import Work
 FORM = "application/x-www-form-urlencoded"
 QUERY = "application/sparql-query"
 UPDATE = "application/sparql-update"
+# Blazegraph knows these without a declaration, and queries written for it leave them out.
+PREFIXES = {
+    "bd": "http://www.bigdata.com/rdf#",
+    "bds": text_search.NAMESPACE,
+    "dc": "http://purl.org/dc/elements/1.1/",
+    "foaf": "http://xmlns.com/foaf/0.1/",
+    "hint": "http://www.bigdata.com/queryHints#",
+    "owl": "http://www.w3.org/2002/07/owl#",
+    "rdf": "http://www.w3.org/1999/02/22-rdf-syntax-ns#",
+    "rdfs": "http://www.w3.org/2000/01/rdf-schema#",
+    "xsd": "http://www.w3.org/2001/XMLSchema#",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +115,7 @@ def _iris(values: list[str]) -> list[NamedNode]:
 
 
 async def _query(request: Request, work: Work, namespace: Namespace, asked: Asked) -> Response:
-    sparql = asked.query[0]
+    sparql = text_search.rewritten(asked.query[0])
     _refuse_network(sparql)
     default, named = _iris(asked.default), _iris(asked.named)
     accept = request.headers.get("accept", "")
@@ -138,8 +150,8 @@ def _evaluate(
 ) -> QuerySolutions | QueryBoolean | QueryTriples:
     """The dataset of the protocol wins over FROM (section 2.1.4); without either, all graphs are the default graph."""
     if default or named:
-        return store.query(sparql, default_graph=list(default), named_graphs=list(named))
-    return store.query(sparql, use_default_graph_as_union=not words.names_dataset(sparql))
+        return store.query(sparql, prefixes=PREFIXES, default_graph=list(default), named_graphs=list(named))
+    return store.query(sparql, prefixes=PREFIXES, use_default_graph_as_union=not words.names_dataset(sparql))
 
 
 async def _update(work: Work, namespace: Namespace, asked: Asked) -> Response:

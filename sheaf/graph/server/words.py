@@ -21,6 +21,8 @@ _TOKEN = re.compile(
     | (?P<language> @[A-Za-z][A-Za-z0-9-]* )
     | (?P<name> (?:[^\W\d_][\w.-]*)?:(?:[\w:.-]|%[0-9A-Fa-f]{2}|\\.)* | _:[\w.-]+ )
     | (?P<word> [A-Za-z_]\w* )
+    | (?P<number> \d+(?:\.\d+)? )
+    | (?P<stop> [.;,] )
     | (?P<brace> [{}] )
     """,
     re.VERBOSE | re.DOTALL,
@@ -34,6 +36,11 @@ class Word:
     text: str
     start: int
     depth: int
+
+
+def tokens(sparql: str) -> Iterator[re.Match[str]]:
+    """What the text is made of, without its comments; ``lastgroup`` says which kind, operators are left out."""
+    return (match for match in _TOKEN.finditer(sparql) if match.lastgroup != "comment")
 
 
 def words(sparql: str) -> Iterator[Word]:
