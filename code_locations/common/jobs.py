@@ -15,8 +15,9 @@ from sheaf.store import layout
 # No RetryPolicy on the assets: it would also run a job again whose result a blocking check refused.
 MAX_RETRIES = 2
 RETRY_SECONDS = 20.0
-# Killed from outside (128 + SIGKILL, SIGTERM) goes on where it stopped, like a temporary fault.
-WORTH_ANOTHER_TRY = frozenset({TRY_AGAIN, 137, 143})
+# Killed from outside (128 + SIGKILL, SIGTERM): it goes on where it stopped, and nothing has to recover first.
+KILLED = frozenset({137, 143})
+KILLED_SECONDS = 2.0
 
 
 def run_job(context: dg.AssetExecutionContext, platform: Platform, job: str, *arguments: str) -> JobResult:
@@ -41,8 +42,8 @@ def run_job(context: dg.AssetExecutionContext, platform: Platform, job: str, *ar
     if end.end == "exited" and end.exit_code in (DONE, DONE_WITH_LOSSES) and result is not None:
         return result
     failure = _failure(spec, end, result, log, key)
-    if end.end == "exited" and end.exit_code in WORTH_ANOTHER_TRY:
-        raise _again(context, failure)
+    if end.end == "exited" and end.exit_code in KILLED | {TRY_AGAIN}:
+        raise _again(context, failure, KILLED_SECONDS if end.exit_code in KILLED else RETRY_SECONDS)
     raise failure
 
 
@@ -67,12 +68,12 @@ def _failure(spec: JobSpec, end: JobEnd, result: JobResult | None, log: JobLog, 
     return dg.Failure(text, metadata=metadata, allow_retries=False)
 
 
-def _again(context: dg.AssetExecutionContext, failure: dg.Failure) -> Exception:
+def _again(context: dg.AssetExecutionContext, failure: dg.Failure, seconds: float = RETRY_SECONDS) -> Exception:
     """Another attempt after a pause that doubles, with some jitter; the failure itself when there were enough."""
     if context.retry_number >= MAX_RETRIES:
         return failure
     context.log.warning(f"Trying again: {failure.description}")
-    pause = RETRY_SECONDS * 2**context.retry_number * random.uniform(0.8, 1.2)  # noqa: S311
+    pause = seconds * 2**context.retry_number * random.uniform(0.8, 1.2)  # noqa: S311
     return dg.RetryRequested(max_retries=MAX_RETRIES, seconds_to_wait=pause)
 
 

@@ -264,6 +264,9 @@ class RunningSite:
         self._stop()
 
 
+ACCEPT_SECONDS = 1.0
+
+
 @contextmanager
 def serve(site: Site, port: int = 0, host: str = "127.0.0.1", day: int = 0) -> Iterator[RunningSite]:
     """Serve the site from a thread while the block runs; port 0 takes a free one.
@@ -303,10 +306,12 @@ def start(site: Site, port: int = 0, host: str = "127.0.0.1", day: int = 0) -> R
         server.close()
         # A client that is just being accepted becomes a connection first, and is then dropped with the others.
         others = asyncio.all_tasks() - {asyncio.current_task()}
-        await asyncio.gather(*others, return_exceptions=True)
+        if others:
+            await asyncio.wait(others, timeout=ACCEPT_SECONDS)
         for transport in list(state.connections):
             transport.abort()
-        loop.call_soon(loop.stop)
+        # Once more round the loop: an aborted transport closes its socket in a call of its own.
+        loop.call_later(0.05, loop.stop)
 
     def stop() -> None:
         if thread.is_alive():

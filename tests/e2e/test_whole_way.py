@@ -17,6 +17,7 @@ import pytest
 import rdflib
 import yaml
 
+from sheaf.cli.demo import SITE_PORT
 from sheaf.demo import RunningSite, demo_configs, expected, load_site, serve
 from sheaf.demo.configs import site_sources
 from sheaf.demo.report import sources_table, tenants_table
@@ -29,6 +30,7 @@ from sheaf.store import MemoryStore, layout
 from tests.unit.harvest_site import harvested, small_site
 
 pytestmark = pytest.mark.e2e
+TOP = Path(__file__).parents[2]
 OFFSET = 20_300
 FOLLOW_SECONDS = 280.0
 NUMBERS = {
@@ -52,24 +54,34 @@ def quietly(text: str) -> None:
 
 
 @pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    """``make demo`` as a newcomer types it, on other ports and in a folder of its own; the folder is the stack's."""
+    folder = tmp_path_factory.mktemp("data")
+    env = {**inherited_environment(), "GLEANERIO_DATA_DIR": str(folder), "PORT_OFFSET": str(OFFSET)}
+    command = ["make", "demo", "DEMO_EXIT=1"]
+    done = subprocess.run(command, cwd=TOP, env=env, capture_output=True, text=True, timeout=400)
+    return folder / "demo", done
+
+
+@pytest.fixture(scope="module")
 def site() -> Iterator[RunningSite]:
-    with serve(load_site("demo")) as running:
+    with serve(load_site("demo"), port=SITE_PORT + OFFSET) as running:
         yield running
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    settings = Settings(data_dir=tmp_path_factory.mktemp("data"), port_offset=OFFSET)
-    with embedded_stack(settings) as running:
+def stack(demo: tuple[Path, subprocess.CompletedProcess[str]]) -> Iterator[Stack]:
+    """The demo's stack once more, with the data that it left."""
+    assert demo[1].returncode == 0, demo[1].stdout[-3_000:] + demo[1].stderr[-3_000:]
+    with embedded_stack(Settings(data_dir=demo[0], port_offset=OFFSET)) as running:
         yield running
 
 
 @pytest.fixture(scope="module")
 def configs(site: RunningSite, stack: Stack) -> tuple[str, str]:
-    """The demo's configs, uploaded, and everything followed."""
+    """The demo's configs, uploaded once more, and everything followed."""
     texts = demo_configs(site.url)
-    goal = upload(stack, *texts)
-    wait_until_followed(stack, goal, FOLLOW_SECONDS, quietly)
+    wait_until_followed(stack, upload(stack, *texts), FOLLOW_SECONDS, quietly)
     return texts
 
 
@@ -80,6 +92,24 @@ def until(what: Callable[[], bool], seconds: float) -> bool:
             return True
         time.sleep(0.5)
     return what()
+
+
+def test_make_demo_ends_with_counts_losses_and_a_sparql_answer(
+    demo: tuple[Path, subprocess.CompletedProcess[str]],
+) -> None:
+    done = demo[1]
+    assert done.returncode == 0, done.stdout[-3_000:] + done.stderr[-3_000:]
+    told = ("brackish", "http_403_forbidden", "everything", "coastal", "Nitrogen Isotope Archive", "is stopped")
+    assert [words for words in told if words not in done.stdout] == []
+
+
+def test_a_restart_and_the_same_configs_again_change_nothing(stack: Stack, configs: tuple[str, str]) -> None:
+    runs = [run for run in stack.dagster.runs() if run.job == "summon_and_release_job"]
+    assert sorted(run.partition for run in runs) == sorted(
+        ["nitrogen", "nitrogen2", "seamount", "brackish", "driftcore", "tidewatch"]
+    )
+    for source in {run.partition for run in runs}:
+        assert len(list(stack.store.folders(layout.harvests_prefix(source)))) == 1
 
 
 def test_an_upload_alone_harvests_releases_and_loads_everything_with_the_promised_counts(
@@ -148,7 +178,7 @@ def test_a_provider_learns_by_one_command_which_pages_fail_and_why(
 ) -> None:
     shown = sheaf(stack, "harvest", "show", "brackish", "--json")
     assert shown.returncode == 0, shown.stderr
-    assert json.loads(shown.stdout)["reasons"]
+    assert json.loads(shown.stdout)["summary"]["reasons"]
     assert "http_403_forbidden" in shown.stdout
     page = sheaf(stack, "inspect", f"{site.url}/nitrogen/dataset/001")
     assert page.returncode in (0, 3), page.stderr
