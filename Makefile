@@ -37,7 +37,7 @@ down: install
 
 # the tests; PARTS=all adds the ones on MinIO, Postgres, Docker, Fuseki and the other real parts
 test: install $(if $(PARTS),parts)
-	@$(RUN)/pytest tests/unit tests/e2e -n 2 --dist loadfile
+	@$(RUN)/pytest tests/unit tests/e2e -n 3 --dist loadfile
 	@$(if $(PARTS),PARTS="$(PARTS)" $(RUN)/pytest tests/integration)
 
 # style and types

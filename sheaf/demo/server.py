@@ -303,11 +303,12 @@ def start(site: Site, port: int = 0, host: str = "127.0.0.1", day: int = 0) -> R
     server = asyncio.run_coroutine_threadsafe(listening, loop).result(timeout=10)
 
     async def close() -> None:
-        server.close()
-        # A client that is just being accepted becomes a connection first, and is then dropped with the others.
+        # A client that is just being accepted becomes a connection first: a closed server would forget its socket.
+        loop.remove_reader(listener.fileno())
         others = asyncio.all_tasks() - {asyncio.current_task()}
         if others:
             await asyncio.wait(others, timeout=ACCEPT_SECONDS)
+        server.close()
         for transport in list(state.connections):
             transport.abort()
         # Once more round the loop: an aborted transport closes its socket in a call of its own.

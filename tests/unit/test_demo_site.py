@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
@@ -203,7 +204,9 @@ def test_a_stopped_site_frees_its_port_and_drops_its_connections() -> None:
     with serve(load_site("demo")) as running:
         waiting = raw_request(running, "/brackish/deployment/032")
         port = running.port
-    assert waiting.recv(10) == b""
+    # Closed, or reset when the server had not taken it up yet: but never left waiting.
+    with suppress(ConnectionResetError):
+        assert waiting.recv(10) == b""
     waiting.close()
     with serve(load_site("demo"), port=port) as running:
         assert get(running, "/robots.txt").status_code == 200
