@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import sys
 import uuid
 
@@ -12,6 +14,14 @@ from sheaf.settings import Settings
 
 def _job_id(job: str, source: str, given: str | None) -> str:
     return given or f"{job}-{source}-{uuid.uuid4().hex[:8]}-0"
+
+
+def _end(code: int) -> None:
+    """Leave without the interpreter's own end, in which the HTTP client's threads can abort a job that is done."""
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 @click.group()
@@ -43,7 +53,8 @@ def summon(
     from sheaf.jobs.summon import summon_job
 
     name = _job_id("summon", source, job_id)
-    sys.exit(summon_job(Settings.load(), source, config_sha, name, mode, limit, only, agree_to_shrink=agree_to_shrink))
+    code = summon_job(Settings.load(), source, config_sha, name, mode, limit, only, agree_to_shrink=agree_to_shrink)
+    _end(code)
 
 
 @job.command()

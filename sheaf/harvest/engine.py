@@ -42,6 +42,7 @@ from sheaf.harvest.progress import Progress
 from sheaf.harvest.remote_contexts import context_cache
 from sheaf.harvest.robots import PRODUCT_TOKEN
 from sheaf.harvest.schema import READING_VERSION, HarvestStart, HarvestSummary
+from sheaf.harvest.states import REASONS
 from sheaf.settings import Settings
 from sheaf.store import ObjectStore
 
@@ -291,10 +292,16 @@ def _check_found(run: _Run) -> None:
     name, breaker = run.source.name, run.breaker
     if run.progress.listed == 0:
         errors = run.report.errors
-        said = "; ".join(f"{reason} at {url}: {detail}" for url, reason, detail in errors[:3])
         reason = errors[0][1] if errors else "sitemap_empty"
+        said = "; ".join(dict.fromkeys(detail or url for url, _, detail in errors[:3])) or "no error was seen"
         passing = any(one in AGAIN or one.startswith("timeout") for _, one, _ in errors)
-        raise SourceDown(reason, f"{name} lists no page at {run.source.url}. {said}".rstrip(), passing=passing)
+        fix = "Try again later." if passing else "Correct the source's url in the config, or ask its provider."
+        raise SourceDown(
+            reason,
+            f"{name} lists no page at {run.source.url}: {REASONS.get(reason, reason)} ({said}). "
+            f"The last good state stays in force. {fix}",
+            passing=passing,
+        )
     if breaker.tried and breaker.failed == breaker.tried and not run.journal.urls_done:
         raise SourceDown("breaker_open", f"all {breaker.tried} pages of {name} failed ({breaker.most()})")
 
