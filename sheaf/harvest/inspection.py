@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from sheaf.config import ProjectConfig, Source
 from sheaf.harvest.access import Access
 from sheaf.harvest.addresses import Addresses
-from sheaf.harvest.contexts import ContextCache
+from sheaf.harvest.contexts import ContextCache, http_fetch
 from sheaf.harvest.documents import Document, DocumentRules, Trouble, read_page
 from sheaf.harvest.engine import user_agent
 from sheaf.harvest.fetching import Answer, Fetcher
 from sheaf.harvest.politeness import Politeness
-from sheaf.harvest.remote_contexts import context_fetch
 from sheaf.settings import Settings
 
 
@@ -47,7 +47,8 @@ async def inspect_page(
 ) -> Inspection:
     """Ask for one page as the harvest of ``source`` would, unconditionally; nothing is stored."""
     agent = user_agent(settings, source)
-    rules = DocumentRules.for_source(source, project, ContextCache(context_fetch(source.allow_private)))
+    contexts = ContextCache(partial(http_fetch, allow_private=source.allow_private))
+    rules = DocumentRules.for_source(source, project, contexts)
     addresses = Addresses(source.host.rpartition(":")[0] or source.host, allow_private=source.allow_private)
     async with Fetcher(source, agent, addresses, Politeness()) as fetcher:
         access = Access(source, fetcher, 0)
